@@ -29,8 +29,8 @@ from bench.plan import Figure, Plan, SkippedError, medians
 from bench.processes import cpu_seconds, family
 from bench.servers import Desk, on_last_core, prepare, product
 from demo.processes import free_port
-from host.events.keeping import SCREENS
 from host.events.reading import NUMBERING
+from host.events.retention import SCREENS
 from host.queue.activity import QUIET_SECONDS
 
 RATES = (50.0, 300.0)

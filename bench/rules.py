@@ -25,9 +25,10 @@ from host.core import clock
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
-from host.rules import body, keeping
+from host.rules import body
+from host.rules import rules as rule_cases
+from host.rules.evaluation import Active, judge
 from host.rules.models import RuleState
-from host.rules.passing import Active, judge
 from host.users.actor import DESK, UnitOfWork
 
 MANY = 200
@@ -129,7 +130,7 @@ def add(session: Session, workspace: int, count: int) -> None:
     """Have a workspace ask that many rules for each message; the first labels a tenth of them."""
     work = UnitOfWork(session, workspace, DESK, clock.now())
     label = labels.create(work, name="Seven", tone=LabelTone.BLUE)
-    what = keeping.there(session, workspace, Directory())
+    what = rule_cases.there(session, workspace, Directory())
     for number in range(count):
         asked: dict[str, Any] = {"if": "words", "words": [WORDS[number % len(WORDS)], f"code {number}"]}
         if not number:
@@ -139,7 +140,9 @@ def add(session: Session, workspace: int, count: int) -> None:
             "conditions": [asked, {"if": "conversation", "filter": {"status": "open"}}],
             "actions": [{"do": "label", "label": label.id}],
         }
-        keeping.create(work, name=f"Rule {number}", body=body.given(given), what=what, state=RuleState.LIVE)
+        rule_cases.create(
+            work, name=f"Rule {number}", body=body.given(given), what=what, state=RuleState.LIVE
+        )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from host.models.inbox import Conversation, Handler
 from host.process.serving import HostApplication
 from host.sdk.messages import MessageReceived
 from host.sequences import body as bodies
-from host.sequences import running
+from host.sequences import runner
 from host.sequences.body import Ask, Body, Branch, Case, End, Say, Starts, Step, Wait
 from host.sequences.models import (
     Sequence,
@@ -124,7 +124,7 @@ def _messages(plan: Plan, later: timedelta) -> tuple[float, float, int]:
 # ---- deciding ------------------------------------------------------------------------------------------
 
 
-class Dry(running.Walk):
+class Dry(runner.Walk):
     """A run that decides its steps and writes nothing."""
 
     said: dict[str, str]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import call_budget, db
 
 LISTED = {
@@ -50,7 +50,7 @@ def watching() -> Iterator[None]:
     if not _hooked.is_set():
         _hooked.set()
         sys.addaudithook(_audit)  # for the whole process: it cannot be removed
-    enter, leave, within = call_budget.enter, call_budget.leave, hanging.within
+    enter, leave, within = call_budget.enter, call_budget.leave, timeouts.within
     sleep = time.sleep
 
     def enter_and_note(slug: str, release: str, what: str) -> int:
@@ -80,7 +80,7 @@ def watching() -> Iterator[None]:
         patch.setattr(time, "sleep", refuse_or_sleep)
         patch.setattr(call_budget, "enter", enter_and_note)
         patch.setattr(call_budget, "leave", leave_and_forget)
-        patch.setattr(hanging, "within", within_and_note)
+        patch.setattr(timeouts, "within", within_and_note)
         yield
 
 

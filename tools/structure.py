@@ -90,13 +90,26 @@ class Rules:
     flat: Mapping[str, int]
 
     def level(self, module: str) -> int | None:
-        """Return the layer of *module*, by the longest listed name that is the module or contains it."""
-        best, found = -1, None
+        """Return the layer of *module*, by the longest listed name that is the module or contains it.
+
+        A name such as ``*.api`` stands for the part of *module* that ends so.
+        """
+        best, found = 0, None
         for level, names in enumerate(self.layers):
             for name in names:
-                if (module == name or module.startswith(f"{name}.")) and len(name) > best:
-                    best, found = len(name), level
+                covered = _covered(name, module)
+                if covered > best:
+                    best, found = covered, level
         return found
+
+
+def _covered(name: str, module: str) -> int:
+    """Return how many characters of *module* a name of a layer stands for; 0 if it is not one of its own."""
+    if name.startswith("*."):
+        role = name.removeprefix("*")
+        at = f"{module}.".find(f"{role}.")
+        return at + len(role) if at >= 0 else 0
+    return len(name) if f"{module}.".startswith(f"{name}.") else 0
 
 
 def read_rules(path: Path) -> Rules:
@@ -281,7 +294,11 @@ def features(structure: Structure, *, verbose: bool = False) -> Iterator[str]:
 def path_of(name: str) -> str:
     """Return the folder or the file of a package or module."""
     path = name.replace(".", "/")
-    return path if (Path(__file__).resolve().parents[1] / path).is_dir() else f"{path}.py"
+    return (
+        path
+        if path.startswith("*") or (Path(__file__).resolve().parents[1] / path).is_dir()
+        else f"{path}.py"
+    )
 
 
 def markdown(rules: Rules) -> str:

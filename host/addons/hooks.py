@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.addons import setting_forms
 from host.addons.running import listening, parked_events
-from host.channels import hanging
+from host.channels import timeouts
 from host.channels.directory import Directory
 from host.features.hookspecs import hookimpl
 from host.features.messages_after import MessagesAfter
@@ -56,7 +56,7 @@ def _written_to(
     assert call is not None
     try:
         what = f"listener {listener.name}"
-        told = hanging.within(COUNTING_SECONDS, what, lambda: call(workspace_id, kind, asked))
+        told = timeouts.within(COUNTING_SECONDS, what, lambda: call(workspace_id, kind, asked))
         return asked.intersection(told)
     except Exception:
         log.exception("the listener %s could not say whom it would write to", listener.name)
@@ -76,7 +76,7 @@ def problems(session: Session) -> Sequence[Problem]:
 
 
 def _hung(session: Session) -> Iterator[Problem]:
-    for one in hanging.lately(session):
+    for one in timeouts.lately(session):
         fact = ngettext(
             "%(num)s call of “%(function)s” of the addon %(addon)s did not return in time within the last "
             "hour.",
@@ -97,13 +97,13 @@ def _advice(function: str) -> str:
             "A run is ended after ten minutes, with the programs it started. While one can't be ended, its "
             "process doesn't start the job again. Other jobs go on."
         )
-    elif kind in hanging.KINDS:
+    elif kind in timeouts.KINDS:
         does = _(
             "Lobby continues without them, and doesn't repeat one for the same customer while it hangs. "
             "While %(number)s hang, a process doesn't call this function; while %(most)s of the addon hang, "
             "none of its panels, actions, conditions, tools and API routes.",
-            number=hanging.MOST_HUNG,
-            most=hanging.MOST_OF_ADDON,
+            number=timeouts.MOST_HUNG,
+            most=timeouts.MOST_OF_ADDON,
         )
     else:
         does = _("Lobby ended them. If more follow, the addon is switched off in the process.")

@@ -25,7 +25,7 @@ from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
 from host.addons.running import held_webhooks, parked_events
 from host.addons.running.generation import Generation
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import clock, db
 from host.core.config import Config
 from host.models.addons import AddonState, Operation
@@ -181,7 +181,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     trusted, waiting, uses, day = trust.load(config), held_webhooks.counts(), _uses(), health.of_last_day()
     _since, seen = across_processes.all_calls()
     with db.read() as session:
-        hung = hanging.lately(session)
+        hung = timeouts.lately(session)
         parked = parked_events.counts(session)
         tested = operation_lock.tested(session)
     return [
@@ -328,7 +328,7 @@ def _shown(
     signature: Standing,
     waiting: int,
     picture: str,
-    hung: Sequence[hanging.HungFunction],
+    hung: Sequence[timeouts.HungFunction],
     parked: Sequence[parked_events.Count],
     may_stop: bool,
 ) -> CardView:

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from host.addons import switching
 from host.addons.views import bp
-from host.channels import asking
+from host.channels import feature_requests
 from host.core import db
 from host.core.errors import FeatureOffError, NotFoundError
 from host.features import registry
@@ -45,7 +45,7 @@ from host.web.request_helpers import (
 
 SHOWN = 20
 """How many conversations, and how many kept things, are named."""
-ASKED = asking.Words(
+ASKED = feature_requests.Words(
     noop("%(who)s would like this feature turned on again, for %(workspace)s."),
     noop("You can turn it on on the Addons page."),
     noop("%(who)s sent a reminder: %(workspace)s would like this feature turned on again."),
@@ -142,7 +142,7 @@ def ask_for_feature(workspace_id: int, name: str) -> ResponseReturnValue:
         raise NotFoundError()
     who = current_user().id
     where: dict[str, Any] = {"words": ASKED, "anchor": f"#feature-{name}"}
-    if db.write(asking.ask, workspace_id, who, name, switch.title, **where):
+    if db.write(feature_requests.ask, workspace_id, who, name, switch.title, **where):
         flash_good(_("The admins are notified, also by email if a mail server is set up."))
     else:
         flash_good(_("The admins have already been asked."))
@@ -161,7 +161,7 @@ def _page(workspace_id: int, name: str) -> str:
             since=None if switched is None else switched.at,
         )
         found = found or WhileOff()
-        asked = asking.asked(session, workspace_id, ASKED).get(name)
+        asked = feature_requests.asked(session, workspace_id, ASKED).get(name)
         went = _went(session, workspace_id, found.conversations, accounts)
     by_page = request.url_rule is not None or request.method in {"GET", "HEAD"}
     return render_template(

@@ -10,8 +10,8 @@ from host.addons.package.manifest import Manifest
 from host.addons.running import contributions
 from host.addons.running.generation import current_generation
 from host.addons.setting_forms import EnteredForm
-from host.channels import hanging, refusals
-from host.channels.hanging import HangsError, PausedError
+from host.channels import refusals, timeouts
+from host.channels.timeouts import HangsError, PausedError
 from host.core.logs import redact
 from host.sdk import settings
 from host.sdk.cards import Problems, SettingsCheck
@@ -37,14 +37,14 @@ def run(check: SettingsCheck, manifest: Manifest, workspace_id: int) -> str | Pr
     """
     name = f"settings {manifest.slug}.check"
     try:
-        said = hanging.within(check.seconds, name, lambda: check.run(workspace_id), workspace_id)
+        said = timeouts.within(check.seconds, name, lambda: check.run(workspace_id), workspace_id)
         if not isinstance(said, str | Problems):
             raise TypeError(f"the check returned {type(said).__name__}")
         if isinstance(said, Problems) and not said.by_field:
             raise TypeError("the check returned no problem")
         secrets = _secrets(manifest.slug, workspace_id)
     except PausedError as error:
-        words = f"{hanging.paused_sentence(manifest.name, error)} {hanging.PAUSED_STEP}"
+        words = f"{timeouts.paused_sentence(manifest.name, error)} {timeouts.PAUSED_STEP}"
         return Problems({"": words})
     except HangsError:
         words = _(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.core.config import Config
 from host.core.errors import ConflictError, NotFoundError
-from host.events import consuming, keeping
+from host.events import consuming, retention
 from host.events.models import ActorKind
 from host.features import registry
 from host.models.users import AuditEntry, Membership, Role, User, Workspace
@@ -63,7 +63,7 @@ def _switch(session: Session, name: str, on: bool, actor: Actor) -> bool:
     desk_settings.save(session, {desk_settings.FEATURES_OFF: ",".join(sorted(wanted))})
     if not on:
         # Its consumers start with events after it was enabled.
-        consuming.note_off(session, keeping.consumers_of({name}))
+        consuming.note_off(session, retention.consumers_of({name}))
     action = SWITCHED_ON if on else SWITCHED_OFF
     actor.audit(session, action, registry.optional()[name].title, workspace_id=None)
     _tell(session, name, on, actor)

@@ -31,7 +31,7 @@ from host.channels.directory import Directory
 from host.core import clock, db, migrations
 from host.core.config import Config
 from host.core.migrations import addon_version_table
-from host.delivery import waiting
+from host.delivery import held_lanes
 from host.features import registry
 from host.models.addons import Addon, AddonPublisher, AddonRelease, AddonState, Operation
 from host.models.channels import AccountState, ChannelAccount
@@ -80,7 +80,7 @@ def held(slug: str) -> StoredData:
             tuple(channels),
             session.scalar(connected) or 0,
             session.scalar(conversations) or 0,
-            waiting.count_waiting(session, channels),
+            held_lanes.count_waiting(session, channels),
         )
 
 
@@ -266,7 +266,7 @@ def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None
     held_webhooks.delete_of(session, slug)
     setting_forms.delete_of(session, slug)
     reason = _("The addon was uninstalled before this was applied.")
-    waiting.give_up(session, _channels(session, slug), str(reason))
+    held_lanes.give_up(session, _channels(session, slug), str(reason))
     publisher = session.get(AddonPublisher, slug)
     if publisher is not None:
         session.delete(publisher)

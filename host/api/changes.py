@@ -13,7 +13,7 @@ from host.api.http import log_cursors
 from host.api.http.call import Call
 from host.api.http.declare import Moment
 from host.api.http.errors import QueryError
-from host.events import changed
+from host.events import changes as event_changes
 from host.events.reading import Recorded
 
 UpdatedSince = Annotated[
@@ -63,7 +63,7 @@ def changes(
 
     :param query: the parameters, with ``updated_since``, ``cursor`` and ``limit``.
     :param name: the list, for its cursors; see ``Call.list_name``.
-    :param named: what an event is about, of :mod:`host.events.changed`.
+    :param named: what an event is about, of :mod:`host.events.changes`.
     :raises CursorError: for a cursor of something else.
     :raises EventsGoneError: if the event log doesn't reach back that far.
     """
@@ -71,5 +71,5 @@ def changes(
         position = log_cursors.since(session, call.workspace_id, query.updated_since, "updatedSince")
     else:
         position = log_cursors.read(session, name, query.cursor, "cursor")
-    ids, end, more = changed.changed(session, call.workspace_id, position, query.limit, named)
+    ids, end, more = event_changes.changed(session, call.workspace_id, position, query.limit, named)
     return Changes(ids, log_cursors.write(name, end) if more else None)

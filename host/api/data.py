@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.features.hookspecs import hookimpl
-from host.models.api import IdempotentRequest
+from host.models.api_keys import IdempotentRequest
 
 REQUESTS = cast(sa.Table, IdempotentRequest.__table__)
 

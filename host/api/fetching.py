@@ -10,8 +10,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from host.api.routes import uploading
 from host.core.errors import LobbyError, UnavailableError
+from host.media.api import uploads
 from host.media.limits import MAX_BYTES, FileRefusedError
 from host.media.uploads import Allowed
 from host.sdk.errors import FetchError, ForbiddenAddressError
@@ -61,7 +61,7 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
         raise FetchFailedError(_because(reason), field=field)
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     try:
-        return uploading.take_upload(io.BytesIO(answer.body), name, workspace_id=workspace_id, media=media).id
+        return uploads.take_upload(io.BytesIO(answer.body), name, workspace_id=workspace_id, media=media).id
     except FileRefusedError as error:
         error.field = field
         raise

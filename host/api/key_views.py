@@ -17,7 +17,7 @@ from host.core.db import db
 from host.core.errors import ConflictError, LobbyError
 from host.features import registry
 from host.inbox.teams import teams
-from host.models.api import KeyEnd
+from host.models.api_keys import KeyEnd
 from host.users import api_keys as keys
 from host.users import reach
 from host.users.pages import sudo

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from babel.dates import format_datetime
 from sqlalchemy.orm import Session
 
-from host.assistants.knowing import knowledge
+from host.assistants.knowledge import retrieval
 from host.assistants.models import KnowledgeEntry
 from host.assistants.values import Body, Source, TranscriptLine
-from host.automation import asked_for
+from host.automation import handover_phrases
 from host.automation.deciding import RunKind, Sent, sent_as
 from host.automation.facts import UNSAID
 from host.core import clock
@@ -109,7 +109,7 @@ def load(session: Session, conversation: Conversation, assistant_id: int, now: d
         question=question,
         messages=len(asked),
         asks_for_person=any(asks_for_person(row.text, row.content) for row in asked[-1:]),
-        topic=asked_for.topic_of((asked[-1].content or {}).get("payload")) if asked else None,
+        topic=handover_phrases.topic_of((asked[-1].content or {}).get("payload")) if asked else None,
         said_before=[row.text for row in ours[-4:] if row.id not in notices],
         sources=sources,
         owners=origins,
@@ -127,7 +127,7 @@ def sources_for(
     session: Session, workspace_id: int, team_id: int | None, assistant_id: int, question: str, now: datetime
 ) -> tuple[list[Source], list[str]]:
     """Return the possible sources for a question, and the addresses found in all of them."""
-    found = list(knowledge.matching(session, assistant_id, question, most=MOST_SOURCES))
+    found = list(retrieval.matching(session, assistant_id, question, most=MOST_SOURCES))
     opening = _hours(session, workspace_id, team_id, now)
     if opening:
         found.append(Source(len(found) + 1, "Business hours", opening, kind="hours"))
@@ -139,7 +139,7 @@ def sources_for(
 def asks_for_person(text: str, content: Any) -> bool:
     """Return whether a message asks for a person, by its text or by the button."""
     payload = content.get("payload") if isinstance(content, dict) else None
-    return payload == asked_for.PERSON_PAYLOAD or asked_for.is_asked(text)
+    return payload == handover_phrases.PERSON_PAYLOAD or handover_phrases.is_asked(text)
 
 
 def instructions(name: str, body: Body, about: Context) -> str:

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping, thinking, words
+from host.assistants import assistants, turn_worker, words
 from host.assistants.models import Assistant, AssistantAccount, AssistantCall, AssistantTurn, TurnState
 from host.core import clock, db
 from host.events.kinds.assistants import ASSISTANT_HANDED_OVER
@@ -66,10 +66,10 @@ def forget_messages(session: Session, ids: Collection[int]) -> None:
     connection = session.connection()
     if _are_off():  # otherwise the consumer of the event log does it
         conversations = sorted(set(session.scalars(theirs)))
-        keeping.discard(
+        assistants.discard(
             session, TURNS.c.conversation_id.in_(conversations), "taken_back", clock.now(), **NOTHING
         )
-        keeping.forget_cases(session, conversations)
+        assistants.forget_cases(session, conversations)
     found = list(connection.execute(sa.select(TURNS.c.id, TURNS.c.conversation_id).where(about)))
     if not found:
         return
@@ -79,7 +79,7 @@ def forget_messages(session: Session, ids: Collection[int]) -> None:
     left = sa.and_(TURNS.c.id.in_(turns), TURNS.c.state.in_(STILL_OPEN))
     over = {"state": TurnState.DISCARDED, "reason": "taken_back", "due_at": sa.null()}
     connection.execute(sa.update(TURNS).where(left).values(**over))
-    keeping.forget_cases(session, sorted({row.conversation_id for row in found}))
+    assistants.forget_cases(session, sorted({row.conversation_id for row in found}))
 
 
 @hookimpl
@@ -90,7 +90,7 @@ def let_go(most: int) -> bool | None:
     with db.read() as session:
         is_open = session.scalar(_open.limit(1)) is not None
     discarded = db.write(_discard_open, most) if is_open else 0
-    return thinking.give_forgotten(are_off=True) or discarded == most or None
+    return turn_worker.give_forgotten(are_off=True) or discarded == most or None
 
 
 @hookimpl
@@ -114,7 +114,7 @@ def while_off(session: Session, name: str, workspace_id: int, since: datetime | 
 def _discard_open(session: Session, most: int) -> int:
     found = session.scalars(_open.limit(most)).all()
     if found:
-        keeping.discard(session, AssistantTurn.id.in_(found), "mode", clock.now(), **NOTHING)
+        assistants.discard(session, AssistantTurn.id.in_(found), "mode", clock.now(), **NOTHING)
     return len(found)
 
 
@@ -132,4 +132,4 @@ def reason(key: str) -> LazyString | None:
 def restored(session: Session, now: datetime) -> None:
     """Hand unfinished turns to people after a restore."""
     thinks = AssistantTurn.state.in_([TurnState.WAITING, TurnState.THINKING])
-    keeping.discard(session, thinks, "restored", now)
+    assistants.discard(session, thinks, "restored", now)

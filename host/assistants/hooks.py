@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping, suggesting, turns
+from host.assistants import assistants, suggestions, turns
 from host.assistants import problems as found
 from host.assistants.pages import suggestion as shown
 from host.assistants.pages.overview import overview
@@ -57,7 +57,7 @@ def suggestion_sent(
 ) -> None:
     """Record the outcome of a suggestion that a person sent, unchanged or edited."""
     work = UnitOfWork(session, message.workspace_id, Actor(ActorKind.USER, user_id), now, accounts)
-    suggesting.note_reply(work, suggestion_id, message)
+    suggestions.note_reply(work, suggestion_id, message)
 
 
 @hookimpl
@@ -65,7 +65,7 @@ def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink
     """Return the assistant's name and mode for each account that has one."""
     return {
         account_id: AccountLink("assistants.of_account", "bot", name, does)
-        for account_id, (name, does) in keeping.on_accounts(session, workspace_id).items()
+        for account_id, (name, does) in assistants.on_accounts(session, workspace_id).items()
     }
 
 
@@ -84,7 +84,7 @@ def stopped_without(
     """Return the assistants on accounts of *channels*, each with one account."""
     return [
         ("assistant", assistant.name, place.account)
-        for assistant in keeping.listing(session, workspace_id)
+        for assistant in assistants.listing(session, workspace_id)
         if assistant.stopped_at is None
         for place in assistant.places
         if place.channel in channels

@@ -20,7 +20,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host import __version__
-from host.assistants import keeping, tool_keeping
+from host.assistants import assistants, program_tools
 from host.assistants.models import (
     Assistant,
     AssistantCall,
@@ -28,10 +28,10 @@ from host.assistants.models import (
     AssistantTurn,
     CallState,
 )
-from host.assistants.tool_keeping import BUILT_IN, ToolConnection
+from host.assistants.program_tools import BUILT_IN, ToolConnection
 from host.assistants.values import Body, Source, ToolOffer
-from host.channels import hanging
-from host.channels.hanging import HangsError, PausedError
+from host.channels import timeouts
+from host.channels.timeouts import HangsError, PausedError
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.errors import ConflictError, LobbyError, NotFoundError
@@ -110,7 +110,7 @@ def offers(
         for name, one in (brought or {}).items()
         if one.name in body.builtin
     ]
-    own = [tool_keeping.offer(row) for row in tool_keeping.all_of(session, assistant_id)]
+    own = [program_tools.offer(row) for row in program_tools.all_of(session, assistant_id)]
     return [one for one in found if one is not None] + of_addons + own
 
 
@@ -121,7 +121,7 @@ Brought = Mapping[str, BroughtTool]
 def brought_for(directory: AssistantDirectory, channel: str) -> Brought:
     """Return addons' tools for conversations of a channel."""
     return {
-        tool_keeping.asked_as(one): one for one in directory.tools.values() if one.channel in {None, channel}
+        program_tools.asked_as(one): one for one in directory.tools.values() if one.channel in {None, channel}
     }
 
 
@@ -437,7 +437,7 @@ def _brought(
             raise _FailedError("there is no customer in a trial")
         try:
             customer = (about.account.id, about.contact)
-            said = hanging.within(
+            said = timeouts.within(
                 SECONDS, f"tool {tool.name}", lambda: str(tool.use(about, arguments)), customer
             )
             return clean(said).strip()[:MOST_TOLD]
@@ -460,7 +460,7 @@ def _program(name: str, workspace_id: int, assistant_id: int, conversation_id: i
             AssistantTool.name == name,
         )
         row = session.scalars(query).one_or_none()
-        reached = None if row is None else tool_keeping.reached(row)
+        reached = None if row is None else program_tools.reached(row)
     if reached is None:
         return None
 
@@ -535,10 +535,11 @@ def waiting(session: Session, turn_id: int) -> Sequence[AssistantCall]:
 
 
 def decide(
-    session: Session, *, workspace_id: int, conversation_id: int, call_id: int, is_allowed: bool
+    work: UnitOfWork, conversation_id: int, call_id: int, *, is_allowed: bool, person_id: int | None = None
 ) -> AssistantCall:
     """Approve or reject a tool call; :func:`carry_out` then runs it.
 
+    :param person_id: who approved it, if a program passes that on.
     :raises CallGoneError: if this conversation has no such call.
     :raises CallDecidedError: if it was already decided.
     """
@@ -548,17 +549,20 @@ def decide(
         .where(
             AssistantCall.id == call_id,
             AssistantTurn.conversation_id == conversation_id,
-            AssistantTurn.workspace_id == workspace_id,
+            AssistantTurn.workspace_id == work.workspace_id,
         )
     )
     lock = query.with_for_update(of=AssistantCall).execution_options(populate_existing=True)
-    row = session.scalars(lock).one_or_none()
+    row = work.session.scalars(lock).one_or_none()
     if row is None:
         raise CallGoneError()
     if row.state != CallState.ASKED:
         raise CallDecidedError()
     row.state = CallState.ALLOWED if is_allowed else CallState.REFUSED
-    session.flush()
+    work.session.flush()
+    if is_allowed and person_id is not None:
+        details = {"call": row.id, "conversation": conversation_id, "person": person_id}
+        work.audit("assistant_tool.approved", row.tool, details=details)
     return row
 
 
@@ -639,13 +643,13 @@ def try_one(
     :raises ToolError: if the arguments are invalid, or its secret cannot be read.
     """
     with db.read() as session:
-        keeping.get(session, workspace_id, assistant_id)
-        row = tool_keeping.get(session, workspace_id, assistant_id, tool_id)
-        tool_keeping.check_arguments(row, arguments)
+        assistants.get(session, workspace_id, assistant_id)
+        row = program_tools.get(session, workspace_id, assistant_id, tool_id)
+        program_tools.check_arguments(row, arguments)
         try:
-            reached = tool_keeping.reached(row)
+            reached = program_tools.reached(row)
         except SecretUnreadableError:
-            raise tool_keeping.ToolError(
+            raise program_tools.ToolError(
                 _l("The tool's secret can't be read, so the tool was not tried."),
                 next_step=_l("Enter the secret again."),
                 field="secret",

@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping
+from host.assistants import assistants
 from host.assistants.models import (
     Assistant,
     AssistantAccount,
@@ -26,7 +26,7 @@ from host.assistants.models import (
     TurnState,
 )
 from host.assistants.values import Body
-from host.automation import asked_for, buttons
+from host.automation import buttons, handover_phrases
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db
@@ -70,7 +70,7 @@ def attached(session: Session, accounts: Collection[int]) -> dict[int, Attached]
     found = {}
     for row in _attached.rows(session.connection(), {"accounts": db.padded(accounts)}):
         account_id, workspace_id, assistant_id, name, version, mode, takes, body, model_id, stopped = row
-        kept = keeping.read(body)
+        kept = assistants.read(body)
         if kept is not None:
             found[account_id] = Attached(
                 account_id,
@@ -190,7 +190,7 @@ def _begin(
             continue
         unread = [one for one in older if one.state in {TurnState.WAITING, TurnState.THINKING}]
         first = min((one.first_at for one in unread), default=now)
-        tap = asked_for.is_asked(row.text) or _is_button(row.content)
+        tap = handover_phrases.is_asked(row.text) or _is_button(row.content)
         made.append(
             {
                 **_EMPTY,
@@ -241,7 +241,7 @@ def due(now: datetime, first: datetime, pause: int, already: int) -> datetime:
 
 def _is_button(content: Any) -> bool:
     payload = content.get("payload") if isinstance(content, dict) else None
-    return payload == asked_for.PERSON_PAYLOAD or asked_for.topic_of(payload) is not None
+    return payload == handover_phrases.PERSON_PAYLOAD or handover_phrases.topic_of(payload) is not None
 
 
 def _open_of(session: Session, conversations: Collection[int]) -> dict[int, list[Any]]:
@@ -251,7 +251,7 @@ def _open_of(session: Session, conversations: Collection[int]) -> dict[int, list
         query = sa.select(
             *(AssistantTurn.id, AssistantTurn.conversation_id, AssistantTurn.message_id),
             *(AssistantTurn.state, AssistantTurn.mode, AssistantTurn.first_at, AssistantTurn.workspace_id),
-        ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(keeping.OPEN))
+        ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(assistants.OPEN))
         for row in session.execute(query):
             found[row.conversation_id].append(row)
     return found
@@ -287,7 +287,7 @@ def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
             _discard(session, rest, "answered", now)
         elif event.kind == MESSAGE_UNSENT:
             _discard(session, [one.id for one in theirs], "taken_back", now, text="", sources=[], offers=[])
-            keeping.forget_cases(session, [event.conversation_id or 0])
+            assistants.forget_cases(session, [event.conversation_id or 0])
         elif event.kind == CONVERSATION_CLOSED:
             _discard(session, [one.id for one in theirs], "closed_by_team", now)
         else:
@@ -298,7 +298,7 @@ def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
 
 def _discard(session: Session, ids: Collection[int], reason: str, now: datetime, **more: Any) -> None:
     if ids:
-        keeping.discard(session, AssistantTurn.id.in_(ids), reason, now, **more)
+        assistants.discard(session, AssistantTurn.id.in_(ids), reason, now, **more)
 
 
 # ---- checks at every step ------------------------------------------------------------------------------

@@ -28,13 +28,13 @@ from host.addons.package.build import build_addon
 from host.addons.package.manifest import Manifest, read_manifest
 from host.addons.running import contributions, listening
 from host.authoring import customers
-from host.channels import connecting, hanging
+from host.channels import connecting, timeouts
 from host.channels.accounts import disconnect_account
 from host.channels.other_workspaces import taken_sentence
 from host.channels.pages import forms
 from host.core import clock, config, db, guard, migrations
 from host.core.clock import Days
-from host.delivery import results, waiting
+from host.delivery import held_lanes, results
 from host.delivery.worker import drain
 from host.events import reading
 from host.events.models import ActorKind
@@ -277,7 +277,7 @@ class TrialDesk:
         end = clock.now() + by
         while (now := clock.now()) < end:
             self._time.enter_context(clock.travel(self._next_due(now, end) - now))
-            waiting.wake_probes()
+            held_lanes.wake_probes()
             self.work()
 
     @staticmethod
@@ -451,7 +451,7 @@ class TrialDesk:
             return False
         if found.facts is not None:
             facts = found.facts
-            (its,) = hanging.within(FACTS_SECONDS, f"condition {found.name}", lambda: list(facts([about])))
+            (its,) = timeouts.within(FACTS_SECONDS, f"condition {found.name}", lambda: list(facts([about])))
             about = replace(about, facts=its)
         return bool(found.holds(about, value))
 

@@ -20,8 +20,8 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
-from host.channels import hanging
-from host.channels.hanging import HangsError
+from host.channels import timeouts
+from host.channels.timeouts import HangsError
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.sdk.rules import FACTS_SECONDS, AskedAbout, RuleAction, RuleCondition
@@ -195,7 +195,7 @@ def _with_facts(condition: RuleCondition, questions: Sequence[Question]) -> Mapp
     if gather is None or not about:
         return about
     try:
-        facts = hanging.within(FACTS_SECONDS, _name(condition), lambda: list(gather(list(about.values()))))
+        facts = timeouts.within(FACTS_SECONDS, _name(condition), lambda: list(gather(list(about.values()))))
         return {key: replace(one, facts=its) for (key, one), its in zip(about.items(), facts, strict=True)}
     except HangsError:
         log.warning("the facts of the condition %s are not there in time", condition.name)
@@ -212,7 +212,7 @@ def _answer(question: Question, about: AskedAbout) -> Answer:
     else:
         call = partial(of.plan, about)
     try:
-        return Answer(True, hanging.within(FACTS_SECONDS, _name(of), call, about.contact_id))
+        return Answer(True, timeouts.within(FACTS_SECONDS, _name(of), call, about.contact_id))
     except HangsError:
         log.warning("the %s did not answer in time", _name(of))
     except Exception:

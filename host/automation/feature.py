@@ -5,7 +5,7 @@ from host.features.feature import Feature, Job
 FEATURE = Feature(
     __package__,
     models=("host.models.automation",),
-    routes=("host.api.routes.automation",),
+    routes=("api.account_settings",),
     jobs=(
         Job("automation", "running:run_due", 0.5, "running:is_due"),
         Job("hand out", "routing:hand_out", 2.0, "routing:due"),

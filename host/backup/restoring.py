@@ -30,7 +30,7 @@ from host.core.storage import StoreAwayError
 from host.events import reading
 from host.features import registry
 from host.inbox import outcome
-from host.inbox.unsent import later
+from host.inbox.unsent import scheduled
 from host.media import claiming
 from host.models.addons import Addon, AddonArchivePart, AddonRelease
 from host.models.inbox import ARRIVED, Message
@@ -522,9 +522,9 @@ def _settle(waiting: Waiting) -> None:
         else:
             db.write(_set_aside, message_id, waiting)
     with db.read() as session:
-        conversations = later.waiting_in(session)
+        conversations = scheduled.waiting_in(session)
     for id_ in conversations:
-        db.write(later.keep_here, id_, clock.now())
+        db.write(scheduled.keep_here, id_, clock.now())
 
 
 def _leave_to_people(session: Session) -> bool:

@@ -19,7 +19,7 @@ from host.cli import switches
 from host.cli.base import configured
 from host.core import clock, db, migrations, private_files, resealing, storage
 from host.core.config import CannotGoOnError, Config
-from host.delivery.waiting import Reason
+from host.delivery.held_lanes import Reason
 from host.health import connection_room, current_state, dependencies, problems, versions
 from host.media import claiming
 from host.models.channels import AccountState, ChannelAccount

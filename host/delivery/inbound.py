@@ -24,7 +24,7 @@ from host.core.backports.values import replace
 from host.core.cleaning import clean, clean_value, external_id
 from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
-from host.delivery.set_aside import SetAside
+from host.delivery.blocked_lanes import SetAside
 from host.inbox.apply.changes import Applied, HeldConversationsError, Incoming, apply_changes
 from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import media_of

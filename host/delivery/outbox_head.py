@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from host.core import clock, storage
 from host.core.backports.values import replace
 from host.delivery import agent_messages
-from host.inbox.along import forwarding
-from host.inbox.along.quoting import reader, to_quote
 from host.inbox.apply import responders
 from host.inbox.apply.participants import AFTER_FORWARD
-from host.inbox.comments import once
+from host.inbox.comments import private_reply
+from host.inbox.composition import forwarding
+from host.inbox.composition.quotes import reader, to_quote
 from host.inbox.contacts import marketing
 from host.inbox.reply import ANNOUNCES_PERSON
 from host.media import links, uploads
@@ -259,7 +259,7 @@ def _answers(session: Session, message: Message) -> PrivateContext | None:
         Message.unsent_at.is_(None),
     )
     answered = session.scalars(query).one_or_none()
-    return None if answered is None else once.context(session, answered, clock.now())
+    return None if answered is None else private_reply.context(session, answered, clock.now())
 
 
 def _unwanted(session: Session, message: Message, conversation: Conversation) -> ProviderProblem | None:

@@ -31,9 +31,9 @@ from host.delivery.outbox_head import OutboxHead
 from host.events.kinds.messages import OfMessage
 from host.events.writing import Happened, record_all, show
 from host.inbox import outcome
-from host.inbox.comments import once
+from host.inbox.comments import private_reply
 from host.inbox.comments.private import redraw_beside
-from host.inbox.unsent import moving, resending
+from host.inbox.unsent import placement, resending
 from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
@@ -153,11 +153,11 @@ def begin(
     began = entry.attempted_at if again and entry.attempted_at is not None else now
     if now - head.sent_at >= policy.WAITED and not head.is_forward:
         # Before anyone can answer it, so that answers appear below it.
-        moving.move_to(session, head.message_id, now)
+        placement.move_to(session, head.message_id, now)
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     _attempt.run(connection, {"entry": head.entry_id, **values})
     if head.part.private:
-        once.attempted(session, head.message_id, clock.now())
+        private_reply.attempted(session, head.message_id, clock.now())
     if named:
         inbound.show_with_reply(session, head.account, head.message_id, named, media)
     return Begun.YES
@@ -171,7 +171,7 @@ def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
     entry.attempts -= 1
     session.flush()
     if head.part.private:
-        once.attempted(session, head.message_id, None)
+        private_reply.attempted(session, head.message_id, None)
     outcome.record_waiting(session, head.message_id, None)
     return True
 

@@ -14,7 +14,7 @@ from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import due_work, inbound, outbound
 from host.delivery.due_work import DueWork
-from host.delivery.waiting import wake_active_channels
+from host.delivery.held_lanes import wake_active_channels
 from host.features import registry
 from host.queue import activity, lanes, outage, policy, send_limiter, signals, wakeups
 from host.queue.account_rotation import AccountRotation

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from host.events.declaring import Kind
+from host.events.declaration import Kind
 from host.events.kinds import accounts, assistants, contacts, conversations, messages, rules, sequences
 
 KINDS: Mapping[str, Kind] = {

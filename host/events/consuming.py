@@ -29,7 +29,7 @@ from host.core.call_budget.threads import ReplaceableThread
 from host.core.config import Config
 from host.core.ports import GenerationSource
 from host.core.statements import Statement
-from host.events import keeping, reading
+from host.events import reading, retention
 from host.events.models import Consumer
 from host.events.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
 from host.events.writing import listen
@@ -240,7 +240,7 @@ class Consumers:
     def start(self) -> None:
         """Start reading, if there are consumers."""
         with self._following:
-            if names := keeping.switched_off():
+            if names := retention.switched_off():
                 db.write(note_off, names)
             self._stopping.clear()
             listen(self._awake)

@@ -6,6 +6,6 @@ FEATURE = Feature(
     __package__,
     models=("models",),
     of_desk=("consumers",),
-    routes=("host.api.routes.events",),
+    routes=("api",),
     data="data",
 )

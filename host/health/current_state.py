@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.delivery import waiting
-from host.delivery.waiting import Reason, Unfinished
-from host.events import keeping
-from host.events.keeping import Behind
+from host.delivery import held_lanes
+from host.delivery.held_lanes import Reason, Unfinished
+from host.events import retention
+from host.events.retention import Behind
 from host.health.blocking import Blocker, find_blockers
 from host.health.heartbeat import ALIVE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
@@ -108,13 +108,13 @@ def read_current_state(session: Session) -> CurrentState:
     warned = warned.group_by(ChannelAccount.channel)
     return CurrentState(
         at=db.now(),
-        waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
-        held=waiting.on_purpose(session),
-        unfinished=waiting.unfinished(session),
+        waiting={direction: held_lanes.oldest_due(session, direction) for direction in (IN, OUT)},
+        held=held_lanes.on_purpose(session),
+        unfinished=held_lanes.unfinished(session),
         dead=_dead(session),
         accounts={(channel, AccountState(state)): n for channel, state, n in session.execute(by_state)},
         processes=session.scalars(sa.select(Process).order_by(Process.started_at.desc())).all(),
-        behind=keeping.behind(session),
+        behind=retention.behind(session),
         warned={row[0]: row[1] for row in session.execute(warned)},
         blockers=find_blockers(session),
     )

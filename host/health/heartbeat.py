@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from host import __version__, recording
 from host.core import clock, db
 from host.core.config import Config
-from host.delivery import waiting
+from host.delivery import held_lanes
 from host.health.blocking import find_blockers
 from host.models.health import BrokerState, Kind, Metric, Process
 from host.queue import send_limiter, spool
@@ -112,7 +112,7 @@ class Heartbeat:
         """Measure how long the oldest work has been waiting, and write everything to the database."""
         with db.read() as session:
             for direction in (IN, OUT):
-                since = waiting.oldest_due(session, direction)
+                since = held_lanes.oldest_due(session, direction)
                 if since is not None:
                     waited = (clock.now() - since) // timedelta(milliseconds=1)
                     recording.peak(Metric.WAITING, "", direction, waited)

@@ -29,13 +29,13 @@ from sqlalchemy.orm import Session
 from host import __version__
 from host.core import clock, db, histogram, storage
 from host.core.config import Config
-from host.delivery import waiting
+from host.delivery import held_lanes
 from host.features import registry
 from host.health import current_state, dependencies, versions
 from host.health.process_state import DatabaseState, ProcessState
 from host.media import fetching
 from host.models.health import TOTAL, HealthMinute, Metric, Outcome
-from host.notifications import mailing
+from host.notifications import mail
 from host.queue.spool import folder_of, measure
 
 COUNTERS = {
@@ -254,11 +254,11 @@ def _beside(state: current_state.CurrentState) -> Iterator[Family]:
 
 def _ages(session: Session) -> Iterator[Family]:
     text = "How long Lobby has been checking the oldest unconfirmed reply."
-    yield _age("lobby_unconfirmed_age_seconds", text, waiting.oldest_unconfirmed(session))
+    yield _age("lobby_unconfirmed_age_seconds", text, held_lanes.oldest_unconfirmed(session))
     text = "How long the oldest file from a customer has been waiting to be fetched."
     yield _age("lobby_media_age_seconds", text, fetching.oldest_due(session))
     text = "Warning emails that have not been sent yet."
-    yield GaugeMetricFamily("lobby_mails_waiting", text, mailing.waiting(session))
+    yield GaugeMetricFamily("lobby_mails_waiting", text, mail.waiting(session))
 
 
 def _age(name: str, text: str, since: datetime | None) -> Family:

@@ -19,7 +19,7 @@ from host import recording
 from host.core import db, storage
 from host.core.config import Config
 from host.core.ports import AdapterDirectory
-from host.delivery.waiting import Reason
+from host.delivery.held_lanes import Reason
 from host.features import registry
 from host.features.problem import Problem
 from host.health import dependencies, slow_pages, versions

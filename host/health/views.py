@@ -17,7 +17,7 @@ from host import recording
 from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
-from host.delivery.waiting import Reason
+from host.delivery.held_lanes import Reason
 from host.features import registry
 from host.features.problem import Problem
 from host.health import current_state, dependencies, history, problems, slow_pages, undelivered

@@ -14,10 +14,10 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.inbox import conversation_actions, variables
-from host.inbox.along import sent_from
 from host.inbox.apply import responders
 from host.inbox.apply.conversations import preview, words_of
-from host.inbox.comments import once
+from host.inbox.comments import private_reply
+from host.inbox.composition import sender_address
 from host.inbox.contacts import loops, marketing
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
@@ -38,7 +38,7 @@ from host.inbox.errors import (
     WindowClosedError,
 )
 from host.inbox.sendable import check_asks
-from host.inbox.unsent.answered import state_of
+from host.inbox.unsent.prior_state import state_of
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
@@ -111,7 +111,7 @@ class Hold(msgspec.Struct, frozen=True):
 
     :param at: the scheduled time; None if it is not scheduled.
     :param unless_written: whether a scheduled reply is held back if the customer writes first.
-    :param undo: content that undoing restores for its author, see :mod:`host.inbox.unsent.holding`. If set,
+    :param undo: content that undoing restores for its author, see :mod:`host.inbox.unsent.undo`. If set,
         an unscheduled reply waits for the workspace's undo time; None sends it immediately.
     """
 
@@ -187,7 +187,7 @@ def queue_parts(
     :raises UnfilledError: if a person left a placeholder of a canned reply unfilled.
 
     It also raises the errors of :func:`host.inbox.drafts.plan`, :func:`check_asks`, :func:`check_may_send`
-    and :func:`host.inbox.along.sent_from.settle`.
+    and :func:`host.inbox.composition.sender_address.settle`.
     """
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
@@ -242,7 +242,7 @@ def queue_parts(
         for position, part in enumerate(planned)
     ]
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
-    sent_from.settle(session, conversation.id, adapter, account, messages)
+    sender_address.settle(session, conversation.id, adapter, account, messages)
     files = [[taken[one] for one in part.uploads] for part in planned]
     if voice is not Voice.NOTICE:
         # For scheduled replies too: nobody else should answer before they are sent.
@@ -268,7 +268,7 @@ def queue_parts(
 def _below_the_last(conversation: Conversation, now: datetime) -> datetime:
     """Return *now*, or the time of the team's last message if it moved past that while this write waited.
 
-    A reply that waited is shown at the time it was sent, see :mod:`host.inbox.unsent.moving`.
+    A reply that waited is shown at the time it was sent, see :mod:`host.inbox.unsent.placement`.
     """
     if conversation.last_direction != Direction.OUTBOUND:
         return now
@@ -300,8 +300,8 @@ def preview_parts(
     _check_planned(session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=at)
     uploads.unsent(session, conversation.workspace_id, [one for part in planned for one in part.uploads])
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
-    for address in {sent_from.named(part.content) for part in planned} - {""}:
-        sent_from.check(adapter, account, address)
+    for address in {sender_address.named(part.content) for part in planned} - {""}:
+        sender_address.check(adapter, account, address)
     return planned
 
 
@@ -507,7 +507,7 @@ def check_may_send(
     :param private: external id of the message to answer privately, or None.
     :param approved: as for :func:`policy_for`.
 
-    :raises PrivateReplyUsedError, PrivateReplyEndedError: as :func:`host.inbox.comments.once.check`.
+    :raises PrivateReplyUsedError, PrivateReplyEndedError: as :func:`host.inbox.comments.private_reply.check`.
 
     :raises AccountDisconnectedError: if the account is disconnected.
     :raises ContactUnreachableError: if the provider refuses messages to this customer.
@@ -533,7 +533,7 @@ def check_may_send(
         raise AccountDisconnectedError()
     _check_reach(session, conversation, now, approved=approved)
     if private is not None:
-        policy = once.check(session, conversation, private, adapter, now)
+        policy = private_reply.check(session, conversation, private, adapter, now)
     else:
         last = conversation.last_inbound_at
         policy = policy_for(adapter, account_ref(account), last, now, by_person=by_person, approved=approved)
@@ -615,7 +615,7 @@ def _write(
         for upload in theirs:
             uploads.add_to_message(session, message.id, upload)
         if message.content.get("private") is True:
-            once.take(session, message)
+            private_reply.take(session, message)
         entries.append(outbox.enqueue(session, message, recipient, not_before=not_before))
         publish_message(session, message)
     return entries

@@ -220,7 +220,7 @@ class MessageExtras(msgspec.Struct, frozen=True):
     """Extras that a message of any kind can have.
 
     :param content: the stored extras, those of ``to``, ``cc``, ``bcc``, ``subject``, ``signature``,
-        ``own_address`` that are set. :mod:`host.inbox.along.sent_from` checks the last.
+        ``own_address`` that are set. :mod:`host.inbox.composition.sender_address` checks the last.
     :param rest: the remaining content.
     """
 

@@ -7,7 +7,7 @@ FEATURE = Feature(
     models=("host.models.media",),
     of_desk=("file_removals",),
     blueprints=("pages.views:bp",),
-    routes=("host.api.routes.downloads", "host.api.routes.uploading"),
+    routes=("api.downloads", "api.uploads"),
     jobs=(
         Job("received files", "fetching:fetch_due", 1.0, "fetching:due"),
         Job("expired files", "expiry:purge_due", 300.0),

@@ -15,7 +15,7 @@ Importing this package registers them. Some features have their own ``models.py`
 - :mod:`host.models.queue`: the inbound log, the outbox, lanes, history sync
 - :mod:`host.models.search`: the search index
 - :mod:`host.models.notifications`: notifications to users
-- :mod:`host.models.api`: API keys, idempotent requests
+- :mod:`host.models.api_keys`: API keys, idempotent requests
 - :mod:`host.models.health`: counts by five minutes, processes
 - :mod:`host.models.addons`: installed addons, their releases, requests kept for them
 """
@@ -23,7 +23,7 @@ Importing this package registers them. Some features have their own ``models.py`
 from host.core.db import Base
 from host.models import (
     addons,
-    api,
+    api_keys,
     automation,
     channels,
     health,
@@ -42,7 +42,7 @@ from host.models import (
 __all__ = [
     "Base",
     "addons",
-    "api",
+    "api_keys",
     "automation",
     "channels",
     "health",

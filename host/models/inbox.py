@@ -160,7 +160,7 @@ class ContactIdentity(Base):
     """A contact's id on one channel account, always stored as text."""
 
     __tablename__ = "contact_identities"
-    __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "inbox.onward", "media.pages")
+    __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "inbox.outreach", "media.pages")
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),

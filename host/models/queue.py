@@ -218,7 +218,7 @@ class OutboxEntry(Base):
     unless_written: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """For a scheduled reply: whether it is held if the customer writes first."""
     undo: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """The state restored when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
+    """The state restored when the reply is undone, see :mod:`host.inbox.unsent.undo`; NULL once it was
     passed to the provider, and for all parts of a reply except the first.
     """
 

@@ -10,7 +10,7 @@ from host.core import db
 from host.features.hookspecs import hookimpl
 from host.models.inbox import Message
 from host.models.notifications import Notification
-from host.notifications import mailing, notify, pushing
+from host.notifications import mail, notify, pushes
 
 
 @hookimpl
@@ -22,19 +22,19 @@ def clean_up() -> None:
 @hookimpl
 def forget_messages(session: Session, ids: Collection[int]) -> None:
     """Replace shown pushes with the text of erased messages; the consumer does it for unsent ones."""
-    pushing.take_back_messages(session, ids, Message.erased_at.is_not(None))
+    pushes.take_back_messages(session, ids, Message.erased_at.is_not(None))
 
 
 @hookimpl
 def forget_contacts(session: Session, conversations: Collection[int]) -> None:
     """Replace shown pushes with the name of an erased customer."""
-    pushing.take_back_conversations(session, conversations)
+    pushes.take_back_conversations(session, conversations)
 
 
 @hookimpl
 def access_changed(session: Session, workspace_id: int, users: Collection[int]) -> None:
     """Replace shown pushes about what these people see no more."""
-    pushing.take_back_unseen(session, workspace_id, users)
+    pushes.take_back_unseen(session, workspace_id, users)
 
 
 @hookimpl
@@ -46,4 +46,4 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 @hookimpl
 def restored(session: Session) -> None:
     """Cancel pending mails: they may have been sent since the backup."""
-    mailing.let_be(session)
+    mail.let_be(session)

@@ -7,7 +7,7 @@ FEATURE = Feature(
     models=("host.models.notifications",),
     of_desk=("notification_rules", "quiet_hours"),
     blueprints=("views:bp",),
-    jobs=(Job("mails", "mailing:send_due", 5.0),),
-    consumers={"notices": "telling:consumer"},
+    jobs=(Job("mails", "mail:send_due", 5.0),),
+    consumers={"notices": "delivery:consumer"},
     data="data",
 )

@@ -32,7 +32,7 @@ class Way(StrEnum):
     PUSH = "push"
     """A push to the person's phones and browsers, whether or not Lobby is open there."""
     MAIL = "mail"
-    """A mail after :data:`host.notifications.telling.MAIL_WAITS`, unless the notice was read by then."""
+    """A mail after :data:`host.notifications.delivery.MAIL_WAITS`, unless the notice was read by then."""
 
 
 class Kind(StrEnum):

@@ -22,13 +22,13 @@ from host.addons import lifecycle
 from host.addons.metrics import across_processes, in_process
 from host.addons.package.failures import AddonError
 from host.addons.package.store import Release
-from host.addons.running import contributions, held_webhooks, jobs, listening, look_ups, undecided
+from host.addons.running import contributions, early_webhooks, held_webhooks, jobs, listening, look_ups
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation, use_forms
 from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import (
     call_budget,
     child_limits,
@@ -46,7 +46,7 @@ from host.core.filelock import serving_lock
 from host.delivery import second_look
 from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
-from host.events import consuming, keeping
+from host.events import consuming, retention
 from host.events.consuming import ConsumerContext, Consumers, EventConsumer
 from host.events.writing import EVERYBODY, show
 from host.features import registry
@@ -58,7 +58,7 @@ from host.live.hub import Hub
 from host.media import claiming, links
 from host.models.addons import AddonState
 from host.models.health import Kind
-from host.notifications import mailing
+from host.notifications import mail
 from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
 from host.process.loop_watch import LoopWatch
@@ -87,7 +87,7 @@ Those for one customer count once.
 HANGS_OF_ADDON = 9
 """This number for all functions of an addon together."""
 HANGS_SECONDS = 3600.0
-_COUNTED = hanging.KINDS | {"rule"}
+_COUNTED = timeouts.KINDS | {"rule"}
 """The kinds of functions, as their calls are counted, whose hangs are recorded by who waits for them."""
 AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
@@ -259,7 +259,7 @@ class HostApplication:
                 for slug, one in generation.manifests.items()
             },
         )
-        mailing.use(config)
+        mail.use(config)
         push_sending.use(config)
         password_links.use_settings(config)
         invitations.use_settings(config)
@@ -427,7 +427,7 @@ class HostApplication:
         if self.config.senders:
             self._senders.follow()
         try:
-            if keeping.switched_off():
+            if retention.switched_off():
                 db.write(self._note_off)
             self._consumers.follow(self._active_consumers())
         except sa.exc.SQLAlchemyError:
@@ -450,7 +450,7 @@ class HostApplication:
         """Drop the positions of consumers of disabled features, unless one was just enabled again."""
         given = desk_settings.FEATURES_OFF in self.config.given
         off = self.config.features_off if given else desk_settings.features_off_now(session)
-        consuming.note_off(session, keeping.consumers_of(off))
+        consuming.note_off(session, retention.consumers_of(off))
 
     def start(self, *, web: bool = True) -> None:
         """Start the background services. Call it once, in the process that serves.
@@ -600,7 +600,7 @@ class HostApplication:
     def _take_in(self) -> int:
         if not self._web:
             return 0
-        return undecided.take_in(self.generation(), self.journal.spool, folder_of(self.config.data))
+        return early_webhooks.take_in(self.generation(), self.journal.spool, folder_of(self.config.data))
 
     def _deliver_parked(self) -> None:
         """Let addons decide on requests kept while they, or the database, were unavailable."""
@@ -612,7 +612,7 @@ class HostApplication:
 
         :param patience: seconds to wait for it: a hanging addon must not delay the start.
         """
-        undecided.note_addresses(self.config.data, generation)
+        early_webhooks.note_addresses(self.config.data, generation)
         loading = threading.Thread(target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True)
         loading.start()
         loading.join(patience)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from flask import g, request
 from flask.typing import ResponseReturnValue
 
+from host.addons.running import early_webhooks
 from host.addons.running import generation as generations
-from host.addons.running import undecided
+from host.addons.running.early_webhooks import UndecidedRequests
 from host.addons.running.generation import Generation
 from host.addons.running.held_webhooks import Waiting
-from host.addons.running.undecided import UndecidedRequests
 from host.core import secrets
 from host.core.config import Config
 from host.core.errors import UnavailableError
@@ -49,7 +49,7 @@ class WaitingHost:
         folder = folder_of(config.data)
         # Never started: it has no database to write to, but the same spool.
         journal = Journal(folder, spool_bytes=config.spool_mb * 1024**2)
-        self._addresses = undecided.known_addresses(config.data) if secrets.is_ready() else {}
+        self._addresses = early_webhooks.known_addresses(config.data) if secrets.is_ready() else {}
         self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
         self.probes = Probes(config, self._state)
         self._generation = generations.build_alone(config, partial(create_app, config, host=None))
@@ -75,7 +75,7 @@ class WaitingHost:
 
     def webhook(self, _generation: Generation, path: str) -> Answering | None:
         """Return the handler of the webhook at *path*; None if it belongs to a page."""
-        found = undecided.named(self._addresses, path)
+        found = early_webhooks.named(self._addresses, path)
         if found is not None:
             return partial(self._keep, *found)
         return self._later if path.startswith("/webhooks/") else None

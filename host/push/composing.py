@@ -27,7 +27,7 @@ from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
 from host.notifications.notify import CUSTOMER, recipient_is_member, said, unread_counts, with_customer
-from host.notifications.pushing import LAPSES, may_show_text
+from host.notifications.pushes import LAPSES, may_show_text
 from host.notifications.rules import WROTE, Kind
 from host.push import actions
 from host.push.actions import PushActions

@@ -14,7 +14,7 @@ from msgspec import Meta
 from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
 from host.api.http.errors import QueryError
-from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.channels.api.accounts import AccountNotFoundError, find_account
 from host.core import db
 from host.core.clock import MOST_DAYS, Days
 from host.inbox.teams import teams

@@ -22,13 +22,13 @@ from host.core import db
 from host.core.statements import Statement
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.reading import Recorded
-from host.inbox.comments import once
+from host.inbox.comments import private_reply
 from host.models.channels import ChannelAccount
 from host.models.inbox import ARRIVED, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.rules.body import Campaign
 from host.rules.models import CampaignPerson, PersonOutcome, Rule
 
-USED = once.PrivateReplyUsedError.code
+USED = private_reply.PrivateReplyUsedError.code
 """Reason code: a private reply was already sent to them."""
 
 
@@ -84,7 +84,7 @@ def hindrance(
     if asks.row is not None and _is_done(session, asks.row):
         return "once"
     if comment.external_id is not None:
-        ours = once.answered(session, comment.account_id, comment.external_id)
+        ours = private_reply.answered(session, comment.account_id, comment.external_id)
         if ours is not None and ours.state not in NEVER_WENT:
             return USED
     if campaign.until is not None and now >= campaign.until:

@@ -22,7 +22,7 @@ from host.inbox.conversations import locked_conversation
 from host.inbox.errors import ConversationNotFoundError
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
-from host.rules import passing, public_answers
+from host.rules import evaluation, public_answers
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.users.actor import DESK, UnitOfWork
 
@@ -68,7 +68,7 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
         .limit(most)
     )
     found = session.scalars(query).all()
-    rules = passing.active(session, {run.workspace_id for run in found})
+    rules = evaluation.active(session, {run.workspace_id for run in found})
     for run in found:
         conversation = session.get_one(Conversation, run.conversation_id)
         work = UnitOfWork(session, run.workspace_id, DESK, now)
@@ -121,7 +121,7 @@ def give_up_run(
     """End a run that would send something."""
     if run.kind not in _SPEAK:
         return None
-    rules = passing.active(session, [run.workspace_id]).get(run.workspace_id, ())
+    rules = evaluation.active(session, [run.workspace_id]).get(run.workspace_id, ())
     _give_up(UnitOfWork(session, run.workspace_id, DESK, now), run, conversation, rules, reason)
     return True
 
@@ -130,10 +130,10 @@ def _give_up(
     work: UnitOfWork,
     run: AutomationRun,
     conversation: Conversation,
-    rules: Sequence[passing.Active],
+    rules: Sequence[evaluation.Active],
     reason: str,
 ) -> None:
     if run.kind == RunKind.PUBLIC_ANSWER:
         public_answers.give_up(work, run, conversation, reason)
     else:
-        passing.give_up(work, run, conversation, rules, reason)
+        evaluation.give_up(work, run, conversation, rules, reason)

@@ -21,9 +21,10 @@ from host.features.message_trial import TrialStep
 from host.features.messages_after import MessagesAfter
 from host.features.today import AutomaticKind
 from host.models.inbox import CAMPAIGN_KEY
-from host.rules import answering, foreseeing, keeping, passing, public_answers
+from host.rules import campaign_answers, evaluation, forecast, public_answers
+from host.rules import rules as rule_cases
 from host.rules.overview import overview
-from host.rules.pages import trying
+from host.rules.pages import trials
 
 
 @hookimpl
@@ -31,15 +32,15 @@ def runs_of(
     session: Session, events: Sequence[Recorded], directory: RuleDirectory, now: datetime, since: datetime
 ) -> list[Mapping[str, Any]]:
     """Return runs for rules that match, and for campaigns whose private reply was answered."""
-    about = [one for one in events if one.occurred_at >= since and passing.counts(one, now)]
-    asked = passing.runs(session, about, directory, now, since) if about else []
-    return [*asked, *answering.runs(session, events, now)]
+    about = [one for one in events if one.occurred_at >= since and evaluation.counts(one, now)]
+    asked = evaluation.runs(session, about, directory, now, since) if about else []
+    return [*asked, *campaign_answers.runs(session, events, now)]
 
 
 @hookimpl
 def answer_sequences(session: Session, events: Sequence[Recorded]) -> Mapping[int, tuple[int, int]]:
     """Return the answers to private replies whose campaign starts a sequence."""
-    return answering.sequences(session, events)
+    return campaign_answers.sequences(session, events)
 
 
 @hookimpl
@@ -52,23 +53,23 @@ def after_runs(session: Session, events: Sequence[Recorded], now: datetime) -> N
 def doer_of(session: Session, kind: str, workspace_id: int) -> Doer | None:
     """Return the function that does runs of *kind*: passes, waits, and the steps after private replies."""
     if kind == RunKind.ANSWER:
-        return Doer(sends=False, do=answering.do)
+        return Doer(sends=False, do=campaign_answers.do)
     if kind == RunKind.PUBLIC_ANSWER:
         return Doer(sends=True, do=public_answers.do)
     if kind not in {RunKind.RULES, RunKind.WAIT}:
         return None
-    rules = passing.active(session, [workspace_id]).get(workspace_id, ())
-    act = passing.do_pass if kind == RunKind.RULES else passing.do_wait
-    return Doer(passing.may_send(rules), partial(act, rules=rules))
+    rules = evaluation.active(session, [workspace_id]).get(workspace_id, ())
+    act = evaluation.do_pass if kind == RunKind.RULES else evaluation.do_wait
+    return Doer(evaluation.may_send(rules), partial(act, rules=rules))
 
 
 @hookimpl
 def stopped_without(session: Session, workspace_id: int, directory: Directory) -> list[tuple[str, str, str]]:
     """Return the live and shadow rules that are inactive without an addon."""
-    there = keeping.there(session, workspace_id, directory)
+    there = rule_cases.there(session, workspace_id, directory)
     return [
         ("campaign" if rule.is_campaign else "rule", rule.name, "")
-        for rule in keeping.listing(session, workspace_id, there)
+        for rule in rule_cases.listing(session, workspace_id, there)
         if rule.acts and rule.rests
     ]
 
@@ -78,7 +79,7 @@ def tried_message(
     session: Session, workspace_id: int, account_id: int, text: str, directory: Directory, now: datetime
 ) -> Sequence[TrialStep]:
     """Return the rules that would look at a new customer's first message."""
-    return trying.steps(session, workspace_id, account_id, text, directory, now)
+    return trials.steps(session, workspace_id, account_id, text, directory, now)
 
 
 @hookimpl
@@ -91,7 +92,7 @@ def messages_after(
     now: datetime,
 ) -> Sequence[MessagesAfter]:
     """Return the rules that could send something because of events of *kinds*."""
-    return foreseeing.messages_after(session, workspace_id, kinds, conversations, directory, now)
+    return forecast.messages_after(session, workspace_id, kinds, conversations, directory, now)
 
 
 @hookimpl

@@ -26,10 +26,11 @@ from host.features.automation_overview import (
 )
 from host.models.channels import AccountState, ChannelAccount
 from host.rules import body as bodies
-from host.rules import keeping, people
+from host.rules import people
+from host.rules import rules as rule_cases
 from host.rules.body import RuleTargets
-from host.rules.keeping import RuleView
 from host.rules.models import RuleState
+from host.rules.rules import RuleView
 from host.sdk.channel import ChannelAdapter
 
 STATES: Mapping[RuleState, OverviewState] = {
@@ -44,8 +45,8 @@ def overview(
     session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: Directory
 ) -> AutomationOverview:
     """Return the rules and campaigns of each account, and those that can't run."""
-    what = keeping.there(session, workspace_id, directory)
-    found = keeping.listing(session, workspace_id, what)
+    what = rule_cases.there(session, workspace_id, directory)
+    found = rule_cases.listing(session, workspace_id, what)
     limited = [one.id for one in found if one.body and one.body.campaign and one.body.campaign.people]
     counts = people.counted(session, limited)
     now = clock.now()

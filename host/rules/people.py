@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session, aliased
 from host.automation.facts import NEVER_WENT
 from host.models.inbox import ARRIVED, Contact, ContactIdentity, DeliveryState, Message
 from host.models.queue import OutboxEntry
-from host.rules.keeping import RuleView
 from host.rules.models import CampaignPerson, PersonOutcome, RuleState
+from host.rules.rules import RuleView
 
 PAGE = 50
 

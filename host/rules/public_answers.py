@@ -25,7 +25,7 @@ from host.events.reading import Recorded
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import ARRIVED, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
-from host.rules import campaigns, doing, passing
+from host.rules import actions, campaigns, evaluation
 from host.rules.body import read
 from host.rules.models import RuleVersion
 from host.users.actor import UnitOfWork
@@ -63,14 +63,14 @@ def do(due: DueRun) -> None:
     sent.
     """
     session, run, conversation, now = due.session, due.run, due.conversation, due.now
-    until = run.created_at + passing.PATIENCE
+    until = run.created_at + evaluation.PATIENCE
     why = _hindrance(session, int(run.facts["private"]))
-    if why in {doing.AWAITED, "private_unknown"} and _is_open(session, run) and now < until:
+    if why in {actions.AWAITED, "private_unknown"} and _is_open(session, run) and now < until:
         run.due_at = until
         return
-    if why in {"", doing.AWAITED} and now >= until:
+    if why in {"", actions.AWAITED} and now >= until:
         why = "private_late"
-    rules = passing.active(session, [run.workspace_id]).get(run.workspace_id, ())
+    rules = evaluation.active(session, [run.workspace_id]).get(run.workspace_id, ())
     rule = next((one for one in rules if one.id == run.automation_id and one.live), None)
     # Use that version: the actions may have been reordered since.
     version = session.get(RuleVersion, (run.automation_id, run.automation_version))
@@ -82,7 +82,7 @@ def do(due: DueRun) -> None:
     if why or about is None or rule is None or body is None:
         give_up(due.work, run, conversation, why or "taken_back")
         return
-    done = doing.Acting(due, rule.id, rule.name, body, about).answer_publicly(run.facts["steps"])
+    done = actions.Acting(due, rule.id, rule.name, body, about).answer_publicly(run.facts["steps"])
     _note(session, run, conversation, done)
     run.sent_id = max(done.sent, default=None)
     state = RunState.SKIPPED if done.refused else RunState.DONE
@@ -92,7 +92,7 @@ def do(due: DueRun) -> None:
 def give_up(work: UnitOfWork, run: AutomationRun, conversation: Conversation, reason: str) -> None:
     """Give no public answer, and record the reason in the rule and its campaign."""
     steps = [("publicly", reason) for _number in run.facts["steps"]]
-    _note(work.session, run, conversation, doing.ActionResults(steps))
+    _note(work.session, run, conversation, actions.ActionResults(steps))
     finish(run, RunState.SKIPPED, work.now, reason=reason)
 
 
@@ -103,7 +103,7 @@ def _hindrance(session: Session, private_id: int) -> str:
         return ""
     if state is None or state in NEVER_WENT:
         return "no_private"
-    return "private_unknown" if state == DeliveryState.UNKNOWN else doing.AWAITED
+    return "private_unknown" if state == DeliveryState.UNKNOWN else actions.AWAITED
 
 
 def _is_open(session: Session, run: AutomationRun) -> bool:
@@ -113,7 +113,7 @@ def _is_open(session: Session, run: AutomationRun) -> bool:
 
 
 def _note(
-    session: Session, run: AutomationRun, conversation: Conversation, done: doing.ActionResults
+    session: Session, run: AutomationRun, conversation: Conversation, done: actions.ActionResults
 ) -> None:
     """Store the results of the public answers, in the run of the rule and in its campaign."""
     query = sa.select(AutomationRun).where(
@@ -130,7 +130,7 @@ def _note(
         if done.sent:
             noted.facts["sent"] = [*noted.facts.get("sent", [noted.sent_id]), *done.sent]
             noted.sent_id = max(done.sent)
-        refused = doing.refusal(steps)
+        refused = actions.refusal(steps)
         noted.state = RunState.FAILED if refused else RunState.DONE
         noted.outcome, noted.reason = "refused" if refused else "did", refused or None
     took = done.took

@@ -217,7 +217,7 @@ class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Call(_StepBase, tag="call", frozen=True, kw_only=True, omit_defaults=True):
     """Ask a program of the workspace, and go on with its answer.
 
-    :param url: it is posted to; see :mod:`host.sequences.calling`.
+    :param url: it is posted to; see :mod:`host.sequences.program_calls`.
     :param keeps: what the run keeps of the answer; each field has to be there.
     :param failed: the step to go on with if there is no answer that fits; empty: people take over.
     """

@@ -25,7 +25,7 @@ from host.features.while_off import WhileOff
 from host.inbox.conversation_actions import handle
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Handler
-from host.sequences import running
+from host.sequences import runner
 from host.sequences.models import (
     FEATURE_OFF,
     Sequence,
@@ -113,12 +113,12 @@ def let_go(directory: RuleDirectory, most: int) -> bool | None:
 
 def _let_go(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
     """End one run; the customer waits for people from now on, if nobody of the team is writing with them."""
-    walk = running.locked_walk(session, run_id, directory, now, lambda run: run.active_contact_id is not None)
+    walk = runner.locked_walk(session, run_id, directory, now, lambda run: run.active_contact_id is not None)
     if walk is None:
         return
     run = walk.run
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth), together(session):
-        why = running.stopping(session, run, walk.conversation)
+        why = runner.stopping(session, run, walk.conversation)
         if not why:
             walk.leave_to_people(FEATURE_OFF, outcome="stopped")
         else:

@@ -9,8 +9,8 @@ FEATURE = Feature(
     blueprints=("pages.views:bp",),
     views=("pages.moving_views", "pages.people_views", "pages.toml_views"),
     jobs=(
-        Job("sequences", "timing:run_due", 0.5, "timing:is_due"),
-        Job("sequence calls", "calling:call_due", 0.5, "calling:is_due"),
+        Job("sequences", "waits:run_due", 0.5, "waits:is_due"),
+        Job("sequence calls", "program_calls:call_due", 0.5, "program_calls:is_due"),
     ),
     ids={"sequence_id": "", "run_id": "", "version_id": "", "sequence_run_id": "people:ACCOUNT"},
     names={"sequences": "data:NAMES"},

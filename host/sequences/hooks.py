@@ -27,10 +27,10 @@ from host.features.today import AutomaticKind
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
-from host.sequences import beginning, running, starting
-from host.sequences.beginning import Cause
+from host.sequences import runner, starts, triggers
 from host.sequences.models import Sequence, SequenceRun, SequenceState
 from host.sequences.overview import overview
+from host.sequences.starts import Cause
 from host.users.actor import DESK, UnitOfWork
 
 AFTER = timedelta(milliseconds=100)
@@ -42,7 +42,7 @@ def taken_first(
     session: Session, events: Many[Recorded], now: datetime, since: datetime
 ) -> tuple[Many[Mapping[str, Any]], Collection[int]]:
     """Return runs for messages that start sequences, or may be answers in one, and for what people did."""
-    return starting.taken(session, events, now, since)
+    return triggers.taken(session, events, now, since)
 
 
 @hookimpl
@@ -63,7 +63,7 @@ def automation_overview(
 @hookimpl
 def rule_sequences(session: Session, workspace_id: int) -> Mapping[int, StartableSequence]:
     """Return the sequences of a workspace."""
-    return starting.startable(session, workspace_id)
+    return triggers.startable(session, workspace_id)
 
 
 @hookimpl
@@ -78,7 +78,7 @@ def start_sequence(
 ) -> str:
     """Start a sequence for a rule."""
     work = UnitOfWork(session, conversation.workspace_id, DESK, now)
-    return beginning.start_in(work, sequence_id, conversation, by=by, directory=directory, held=held)
+    return starts.start_in(work, sequence_id, conversation, by=by, directory=directory, held=held)
 
 
 def start(due: DueRun) -> None:
@@ -96,7 +96,7 @@ def start(due: DueRun) -> None:
     run.automation_version = sequence.live_version
     try:
         with session.begin_nested():
-            beginning.begin(
+            starts.begin(
                 due.work,
                 sequence,
                 due.conversation,
@@ -118,7 +118,7 @@ def _hindrance(due: DueRun, sequence: Sequence | None) -> str:
     session, run, conversation = due.session, due.run, due.conversation
     if sequence is None or sequence.state != SequenceState.LIVE:
         return "off"
-    if beginning.is_in_sequence(session, conversation):
+    if starts.is_in_sequence(session, conversation):
         return "in_sequence"
     about = talks.known(session, [run.message_id or 0]).get(run.message_id or 0)
     if about is None:
@@ -151,7 +151,7 @@ def hear(due: DueRun) -> None:
     if earlier is not None:
         run.due_at = max(earlier, due.now) + AFTER
         return
-    active = running.locked_run(session, due.conversation.id)
+    active = runner.locked_run(session, due.conversation.id)
     message = session.get(Message, run.message_id or 0, populate_existing=True)
     if message is None or message.unsent_at is not None:
         due.finish(RunState.SKIPPED, reason="taken_back")
@@ -164,14 +164,14 @@ def hear(due: DueRun) -> None:
     _release(due)
 
 
-def _walk(due: DueRun, active: SequenceRun) -> running.Walk | None:
-    return running.walk(due.work, active, due.conversation, due.directory, due.held)
+def _walk(due: DueRun, active: SequenceRun) -> runner.Walk | None:
+    return runner.walk(due.work, active, due.conversation, due.directory, due.held)
 
 
 def check(due: DueRun) -> None:
     """End or pause the sequence in a conversation where people act, or resume it."""
     run = due.run
-    active = running.locked_run(due.session, due.conversation.id)
+    active = runner.locked_run(due.session, due.conversation.id)
     walk = None if active is None else _walk(due, active)
     if walk is not None:
         closed = bool(run.facts.get("closed")) and run.cause_id > walk.run.cause_id

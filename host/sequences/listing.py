@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import NotFoundError
-from host.sequences.filtering import RunFilter
+from host.sequences.filters import RunFilter
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVersion, SequenceVisit
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from host.sequences.body import Body, ways_out
-from host.sequences.filtering import RunFilter, end_of
+from host.sequences.filters import RunFilter, end_of
 from host.sequences.models import SequenceRun, SequenceVisit
 from host.users.reach import Accounts
 

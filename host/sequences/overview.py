@@ -21,15 +21,15 @@ from host.features.automation_overview import (
     OverviewColumn,
     OverviewState,
 )
-from host.sequences import keeping, starting
+from host.sequences import sequences, triggers
 
 
 def overview(
     session: Session, workspace_id: int, accounts: Many[OverviewAccount], directory: Directory
 ) -> AutomationOverview:
     """Return the live sequences of each account."""
-    live, _any = starting.live(session, [workspace_id])
-    names = {one.id: one.name for one in keeping.listing(session, workspace_id)} if live else {}
+    live, _any = triggers.live(session, [workspace_id])
+    names = {one.id: one.name for one in sequences.listing(session, workspace_id)} if live else {}
     on: dict[int, list[str]] = defaultdict(list)
     for one in live.get(workspace_id, ()):
         for account in accounts:

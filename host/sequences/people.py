@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import NotFoundError
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.sequences.filtering import RunFilter, end_of
+from host.sequences.filters import RunFilter, end_of
 from host.sequences.models import ENDED_BY_TEAM, SequenceRun, WaitsFor
 from host.users.actor import UnitOfWork
 
@@ -40,7 +40,7 @@ class Person(msgspec.Struct, frozen=True):
     :param id: the id of the run.
     :param since: when it entered its step; *due_at*: when it goes on by itself, None: not by itself.
     :param ending: whether a person ended it, so that a worker ends it next.
-    :param ended_at: None: it goes on; *ended*: how it ended, see :func:`host.sequences.filtering.end_of`.
+    :param ended_at: None: it goes on; *ended*: how it ended, see :func:`host.sequences.filters.end_of`.
     """
 
     id: int

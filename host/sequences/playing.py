@@ -1,7 +1,7 @@
 """Try a sequence: play it for an invented customer, without a database. Pure.
 
 A try is the list of its moves, and is played from the first one each time, so nothing is stored. It decides
-as a run does, see :mod:`host.sequences.deciding`. A move is a word: ``say:`` with a text, ``tap:`` with the
+as a run does, see :mod:`host.sequences.decisions`. A move is a word: ``say:`` with a text, ``tap:`` with the
 index of a button, ``later``, ``shut``, ``inside``, ``outside``, or what a program says: ``answer:`` with a
 JSON list of the values that its step keeps, or ``failed``.
 """
@@ -23,9 +23,9 @@ from host.inbox.reply import Voice
 from host.sdk import strictjson
 from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sequences.body import LONGEST_ANSWER, Act, Body, Call, speaks
-from host.sequences.deciding import MOST_MOVES, Decider, Heard, PlayedRun
+from host.sequences.decisions import MOST_MOVES, Decider, Heard, PlayedRun
 from host.sequences.models import WaitsFor
-from host.sequences.proving import Limits
+from host.sequences.proofs import Limits
 
 MOST = 40
 """Most moves of a try."""
@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True):
         that passed; ``shut``, ``inside``, ``outside``, as the moves; ``act``, what an action would do;
         ``kept``, ``stored``: an answer; ``close``: the conversation; ``failed``: a call;
         ``unheard``: no step took the message;
-        ``people`` and ``end``, with how it ended, as :func:`host.sequences.filtering.end_of` has it.
+        ``people`` and ``end``, with how it ended, as :func:`host.sequences.filters.end_of` has it.
     :param step: the step it comes from.
     :param cards: those that were sent, in their stored form.
     :param about: the name of a variable, or the id of an attribute or a team.

@@ -18,9 +18,9 @@ from host.addons import lifecycle, preinstalled
 from host.addons.package import shipped
 from host.addons.package.shipped import Shipped
 from host.addons.package.translated import in_words
-from host.channels import asking
-from host.channels.asking import ChannelRequest
+from host.channels import feature_requests
 from host.channels.directory import Directory, current_directory
+from host.channels.feature_requests import ChannelRequest
 from host.channels.pages import cards
 from host.channels.pages.cards import Section
 from host.core import db
@@ -240,7 +240,7 @@ def start_list(workspace_id: int, typed: HoursForm | None = None) -> StartList:
     with db.read() as session:
         after = newest_id(session)
         progress = _progress(session, workspace_id, channels)
-        asked = asking.asked(session, workspace_id) if offer is not None else {}
+        asked = feature_requests.asked(session, workspace_id) if offer is not None else {}
         sender = _sender(session, workspace_id, progress, directory)
         known = _reach(session, progress)
     channel = brought[0].label if brought else "" if offer is None else offer.label

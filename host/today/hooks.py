@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from host.features.hookspecs import hookimpl
 from host.features.today import TodayAsked, TodayRow
-from host.today import customers, said, stops
+from host.today import automatic_messages, customers, stops
 
 
 @hookimpl
@@ -17,9 +17,9 @@ def today_rows(session: Session, asked: TodayAsked) -> Sequence[TodayRow]:
     return [
         *customers.came(session, asked),
         *customers.waiting(session, asked),
-        *said.said(session, asked),
-        *said.failed(session, asked),
-        *said.skipped(session, asked),
+        *automatic_messages.said(session, asked),
+        *automatic_messages.failed(session, asked),
+        *automatic_messages.skipped(session, asked),
         *stops.rows(session, asked),
     ]
 
@@ -27,7 +27,7 @@ def today_rows(session: Session, asked: TodayAsked) -> Sequence[TodayRow]:
 @hookimpl
 def today_conversations(session: Session, asked: TodayAsked, key: str, most: int) -> Sequence[int] | None:
     """Return the conversations of customers who wrote, and of automatic messages."""
-    for find in (customers.conversations, said.conversations):
+    for find in (customers.conversations, automatic_messages.conversations):
         found = find(session, asked, key, most)
         if found is not None:
             return found

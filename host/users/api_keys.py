@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
-from host.models.api import ApiKey, KeyEnd
+from host.models.api_keys import ApiKey, KeyEnd
 from host.models.users import Membership, Role, User, Workspace
 from host.users import reach
 from host.users.actor import UnitOfWork

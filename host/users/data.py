@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.features.hookspecs import hookimpl
 from host.features.use import Use, named
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.users import AuditEntry, User
 from host.users import audit, password_links
 from host.users.signin import steps

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.api import ApiKey, KeyEnd
+from host.models.api_keys import ApiKey, KeyEnd
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Invitation, Membership
 from host.push.models import PushDelivery, PushDevice

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError, NotFoundError
 from host.features import registry
-from host.models.api import KeyEnd
+from host.models.api_keys import KeyEnd
 from host.models.channels import ChannelAccount
 from host.models.users import MemberAccount, Membership, Role, User
-from host.users import endings, last_ones, reach, roles
+from host.users import endings, last_owners, reach, roles
 from host.users.endings import Ended
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -80,7 +80,7 @@ def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts:
 
     :param accounts: accounts they see; None: all. An existing member's accounts stay unchanged.
     """
-    last_ones.lock_workspace(session, workspace_id)
+    last_owners.lock_workspace(session, workspace_id)
     row = session.get(Membership, (user_id, workspace_id))
     if row is None:
         session.add(Membership(user_id=user_id, workspace_id=workspace_id, role=Role(role)))
@@ -101,8 +101,8 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> E
     :raises ConflictError: for the last owner.
     """
     if role is not Role.OWNER:
-        last_ones.keep_owner(session, workspace_id, user_id)
-    last_ones.lock_workspace(session, workspace_id)
+        last_owners.keep_owner(session, workspace_id, user_id)
+    last_owners.lock_workspace(session, workspace_id)
     row = membership(session, workspace_id, user_id)
     row.role = role
     session.flush()
@@ -127,7 +127,7 @@ def set_accounts(
     :raises ConflictError: if their role sees all of them.
     :raises NotFoundError: if one is not an account of the workspace.
     """
-    last_ones.lock_workspace(session, workspace_id)
+    last_owners.lock_workspace(session, workspace_id)
     row = membership(session, workspace_id, user_id)
     if accounts is not None and Role(row.role) not in roles.LIMITABLE:
         raise ConflictError(
@@ -180,7 +180,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
 
     :raises ConflictError: for the last owner.
     """
-    last_ones.keep_owner(session, workspace_id, user_id)
+    last_owners.keep_owner(session, workspace_id, user_id)
     session.delete(membership(session, workspace_id, user_id))
     session.flush()
     show_access(session, workspace_id, [user_id])

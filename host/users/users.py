@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
-from host.models.api import KeyEnd
+from host.models.api_keys import KeyEnd
 from host.models.notifications import NotificationRule, QuietHours
 from host.models.signing_in import SignInStep
 from host.models.users import InstallationValue, Membership, PasswordLink, Role, User, Workspace
-from host.users import endings, last_ones, passwords, sessions
+from host.users import endings, last_owners, passwords, sessions
 from host.users.actor import DeskWork
 from host.users.endings import Ended
 from host.users.sessions import CurrentUser
@@ -267,7 +267,7 @@ def set_admin(work: DeskWork, user_id: int, is_admin: bool, *, by: str = "") -> 
     :raises ConflictError: for the last admin; for a person who cannot sign in.
     """
     if not is_admin:
-        last_ones.keep_admin(work.session, user_id)
+        last_owners.keep_admin(work.session, user_id)
     user = _get(work.session, user_id)
     if is_admin and user.disabled_at is not None:
         raise ConflictError(_l("This person is locked out."), next_step=_l("Unlock their account first."))
@@ -283,7 +283,7 @@ def disable(session: Session, user_id: int) -> Ended:
 
     :raises ConflictError: for the last admin, and for the last owner of a workspace.
     """
-    last_ones.keep_every_place(session, user_id)
+    last_owners.keep_every_place(session, user_id)
     user = _get(session, user_id)
     user.disabled_at = user.disabled_at or clock.now()
     session.execute(sa.delete(PasswordLink).where(PasswordLink.user_id == user_id))

@@ -15,7 +15,7 @@ from host import counters
 from host.core import clock
 from host.core.errors import ConflictError, NotFoundError
 from host.features import registry
-from host.models.api import ApiKey, KeyEnd
+from host.models.api_keys import ApiKey, KeyEnd
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, Message
 from host.models.users import Invitation, Membership, Role, User, Workspace

@@ -2,9 +2,9 @@
 
 - :mod:`host.events.bodies`: request bodies, built from the event log
 - :mod:`host.webhooks.endpoints`: endpoints and the events they subscribe to
-- :mod:`host.webhooks.waiting`: deliveries in ordered queues (lanes), one for each endpoint and conversation
+- :mod:`host.webhooks.queue`: deliveries in ordered queues (lanes), one for each endpoint and conversation
 - :mod:`host.webhooks.sending`: the threads that send them
 - :mod:`host.webhooks.outcomes`: the state of a delivery and its endpoint after an attempt
 - :mod:`host.webhooks.erasing`: deleted and erased content is removed here too
-- :mod:`host.webhooks.watching`: problems and metrics, for those who run the desk
+- :mod:`host.webhooks.health`: problems and metrics, for those who run the desk
 """

@@ -23,7 +23,7 @@ from host.events.bodies import samples
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.web.request_helpers import config
-from host.webhooks import endpoints, log, telling
+from host.webhooks import consumer, endpoints, log
 from host.webhooks.endpoints import (
     MAX_URL,
     AddressError,
@@ -361,7 +361,7 @@ def test_endpoint(call: Call, endpoint_id: int) -> Delivery:
     log.
     """
     return call.write(
-        lambda work: telling.send_test(work, endpoint_id),
+        lambda work: consumer.send_test(work, endpoint_id),
         lambda work, id_: delivery(log.one(work.session, endpoint_id, id_)[0]),
     )
 
@@ -432,9 +432,9 @@ def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> Replayed:
     if sum(one is not UNSET for one in (body.deliveries, body.failed, body.since)) != 1:
         raise ReplayError()
     if body.since is not UNSET:
-        count, following = telling.replay_since(
+        count, following = consumer.replay_since(
             call.workspace_id, endpoint_id, body.since, call.directory, config().public_url
         )
         return Replayed(count=count, next=following)
     ids = None if body.deliveries is UNSET else body.deliveries
-    return call.write(lambda work: Replayed(count=telling.replay(work, endpoint_id, ids)))
+    return call.write(lambda work: Replayed(count=consumer.replay(work, endpoint_id, ids)))

@@ -13,7 +13,7 @@ from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.features.use import Use, named
 from host.features.while_off import WhileOff
-from host.webhooks import endpoints, erasing, policy, waiting
+from host.webhooks import endpoints, erasing, policy, queue
 from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
 
 
@@ -21,7 +21,7 @@ from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
 def clean_up(most: int) -> None:
     """Remove expired secrets and old deliveries."""
     db.write(endpoints.forget_old_secrets)
-    while db.write(waiting.remove_old, clock.now() - policy.KEPT, most) == most:
+    while db.write(queue.remove_old, clock.now() - policy.KEPT, most) == most:
         pass
 
 

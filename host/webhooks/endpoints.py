@@ -21,7 +21,7 @@ from host.inbox.labels import queries as label_queries
 from host.models.channels import ChannelAccount
 from host.programs import posting, signing
 from host.users.actor import UnitOfWork
-from host.webhooks import policy, waiting
+from host.webhooks import policy, queue
 from host.webhooks.models import Endpoint, EndpointState, OffReason
 
 MAX_URL = 2000
@@ -261,7 +261,7 @@ def pause_all(session: Session) -> None:
 def resume(work: UnitOfWork, endpoint_id: int) -> Endpoint:
     """Resume an endpoint; pending deliveries are sent first."""
     get(work.session, work.workspace_id, endpoint_id)
-    waiting.resume(work.session, endpoint_id)  # lanes first: senders lock in that order
+    queue.resume(work.session, endpoint_id)  # lanes first: senders lock in that order
     row = locked(work.session, work.workspace_id, endpoint_id)
     if row.state != EndpointState.ACTIVE:
         _put(row, EndpointState.ACTIVE, None, work.now)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.events.bodies.building import tombstone
-from host.webhooks.waiting import BODIES, CHUNK, DELIVERIES
+from host.webhooks.queue import BODIES, CHUNK, DELIVERIES
 
 
 def forget_messages(session: Session, ids: Collection[int]) -> None:

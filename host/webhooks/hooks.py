@@ -9,19 +9,19 @@ from sqlalchemy.orm import Session
 
 from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
-from host.webhooks import endpoints, watching
+from host.webhooks import endpoints, health
 
 
 @hookimpl
 def problems(session: Session) -> list[Problem]:
     """Return problems for an operator."""
-    return [*watching.problems(session)]
+    return [*health.problems(session)]
 
 
 @hookimpl
 def metrics(session: Session) -> list[Metric]:
     """Return the number of endpoints and their delay as metrics."""
-    return [*watching.metrics(session)]
+    return [*health.metrics(session)]
 
 
 @hookimpl

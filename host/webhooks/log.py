@@ -17,7 +17,7 @@ from host.core.errors import NotFoundError
 from host.models.queue import Lane
 from host.queue import lanes, paused
 from host.webhooks.models import Endpoint, EndpointState, HookState
-from host.webhooks.waiting import BODIES, DELIVERIES, HOOK
+from host.webhooks.queue import BODIES, DELIVERIES, HOOK
 
 DAY = timedelta(days=1)
 MOST_FAILED = 10_000

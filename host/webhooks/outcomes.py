@@ -17,10 +17,10 @@ from host.notifications import notify
 from host.queue import lanes
 from host.queue.lanes import Lease
 from host.sdk.i18n import noop
-from host.webhooks import endpoints, policy, waiting
+from host.webhooks import endpoints, policy, queue
 from host.webhooks.models import Endpoint, EndpointState, HookState, OffReason
 from host.webhooks.posting import Answer
-from host.webhooks.waiting import DELIVERIES, Head
+from host.webhooks.queue import DELIVERIES, Head
 
 GONE = 410
 SWITCHED_OFF = {
@@ -66,7 +66,7 @@ def settle(session: Session, reports: Sequence[Report]) -> None:
         _judge(session, sorted(tried, key=lambda pair: pair[1].at))
         session.connection().execute(_update, [_row(each) for _, each in tried])
     ended = sorted((one for one in valid if one.ended), key=lambda one: one.lease.key)
-    due = waiting.next_due(session, [one.lease.key for one in ended if not one.stands_still])
+    due = queue.next_due(session, [one.lease.key for one in ended if not one.stands_still])
     now = clock.now()
     lanes.release(
         session,

@@ -29,11 +29,12 @@ from host.queue import policy as queue_policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease
 from host.sdk.errors import SecretUnreadableError
-from host.webhooks import endpoints, policy, posting, waiting
+from host.webhooks import endpoints, policy, posting
+from host.webhooks import queue as delivery_queue
 from host.webhooks.models import Endpoint, EndpointState
 from host.webhooks.outcomes import Report, Tried, settle
 from host.webhooks.posting import Answer
-from host.webhooks.waiting import HOOK, Head
+from host.webhooks.queue import HOOK, Head
 
 log = logging.getLogger("lobby.outgoing")
 
@@ -171,7 +172,7 @@ class Senders:
     def start(self) -> None:
         """Start the threads; posting threads are added as needed."""
         self._stopping.clear()
-        waiting.listen(self._awake)
+        delivery_queue.listen(self._awake)
         self._pool = ThreadPoolExecutor(policy.MOST_THREADS, "outgoing")
         self._thread = threading.Thread(target=self._serve, name="outgoing-turn", daemon=True)
         self._thread.start()
@@ -304,7 +305,7 @@ class Senders:
         # Read each delivery again: it may have been erased, or the endpoint paused, since the previous one.
         with db.read() as session:
             endpoint = session.get(Endpoint, endpoint_id)
-            head = waiting.head(session, lease.key, before)
+            head = delivery_queue.head(session, lease.key, before)
         if endpoint is None or endpoint.state != EndpointState.ACTIVE:
             return Report(lease, endpoint_id, ended=True, stands_still=True)
         now = clock.now()

@@ -23,7 +23,7 @@ from host.core.cleaning import clean
 from host.core.errors import InvalidError, NotFoundError
 from host.inbox.teams.models import Team
 from host.models.users import Workspace
-from host.users import last_ones
+from host.users import last_owners
 from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from host.working_hours.models import BusinessHours
@@ -519,7 +519,7 @@ def save(
     :raises HoursError: as :func:`checked`.
     """
     session, workspace_id = work.session, work.workspace_id
-    last_ones.lock_workspace(session, workspace_id)
+    last_owners.lock_workspace(session, workspace_id)
     query = sa.select(Workspace.name).where(Workspace.id == workspace_id)
     if team_id is not None:
         query = sa.select(Team.name).where(Team.id == team_id, Team.workspace_id == workspace_id)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from werkzeug.test import Client
 
 from host.addons import lifecycle
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import clock, db
 from host.models.users import User
 from host.process.serving import HostApplication
@@ -60,7 +60,7 @@ def calling(desk: HostApplication, toy_zip: MakeZip) -> Iterator[Calling]:
         return Called(desk)
 
     yield make
-    hanging._hung.clear()
+    timeouts._hung.clear()
 
 
 def test_a_route_answers_like_the_api(calling: Calling) -> None:

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 
 from host.addons import lifecycle
 from host.addons.package import shipped
-from host.channels import asking
+from host.channels import feature_requests
 from host.core import clock, db
 from host.models.addons import AddonState
 from host.models.notifications import Notification
@@ -131,8 +131,8 @@ def test_an_owner_who_is_no_admin_asks_one(
     page = owner.get(f"/w/{workspace}/inbox").text
     assert "not seen yet" not in page
     with db.read() as session:
-        request = asking.asked(session, workspace)["toy"]
-    assert request.remind_from == request.asked_at + asking.REMIND_AFTER
+        request = feature_requests.asked(session, workspace)["toy"]
+    assert request.remind_from == request.asked_at + feature_requests.REMIND_AFTER
     late = request.remind_from + timedelta(seconds=1)
     db.write(lambda session: _made_earlier(session, late - request.asked_at))
     assert "Send a reminder" in owner.get(f"/w/{workspace}/inbox").text
@@ -141,7 +141,7 @@ def test_an_owner_who_is_no_admin_asks_one(
         assert owner.client.post(f"/w/{workspace}/start/ask", data=form).status_code == 302
     with db.read() as session:
         sentences = session.scalars(sa.select(Notification.sentence).order_by(Notification.id)).all()
-    assert sentences == [asking.ASKED, asking.REMINDED], "one reminder a day"
+    assert sentences == [feature_requests.ASKED, feature_requests.REMINDED], "one reminder a day"
 
 
 def _made_earlier(session: Session, span: timedelta) -> None:

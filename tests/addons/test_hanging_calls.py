@@ -25,7 +25,7 @@ from host.api.http import addon_routes
 from host.assistants import tools
 from host.automation import asking_addons
 from host.automation.asking_addons import Question
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import call_budget, db
 from host.delivery.worker import drain
 from host.models.channels import ChannelAccount
@@ -149,7 +149,7 @@ def _nothing_seen() -> Iterator[None]:
     recording.reset()
     yield
     in_process.reset()
-    hanging._hung.clear()
+    timeouts._hung.clear()
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def go_on(hang: Hang) -> None:
     """Let what hangs return, and wait until its threads are over."""
     hang.fuse.unlink(missing_ok=True)
     deadline = time.monotonic() + 60
-    while any(hanging._hung.values()):
+    while any(timeouts._hung.values()):
         assert time.monotonic() < deadline
         with suppress(OSError):
             os.close(os.open(hang.pipe, os.O_WRONLY | os.O_NONBLOCK))
@@ -241,7 +241,7 @@ def test_a_call_that_hangs_is_answered_in_time_and_costs_one_thread(
 def test_while_many_calls_hang_nothing_of_the_addon_is_called_and_everything_else_goes_on(
     opened: Open, hang: Hang, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hanging, "MOST_OF_ADDON", 3)
+    monkeypatch.setattr(timeouts, "MOST_OF_ADDON", 3)
     calls = opened("panel", "composer", "route")
     hang.fuse.touch()
     for kind in ("panel", "composer", "route"):
@@ -265,7 +265,7 @@ def test_while_many_calls_hang_nothing_of_the_addon_is_called_and_everything_els
         assert f"1 call of “{function}” did not return in time within the last hour." in card
 
     assert calls.admin.get(calls.beside).status_code == 200
-    assert hanging.within(30, "panel other.things", lambda: "fine") == "fine"
+    assert timeouts.within(30, "panel other.things", lambda: "fine") == "fine"
     build_addon(TELEGRAM, tmp_path / "telegram.zip")
     lifecycle.install_file(calls.desk.config, tmp_path / "telegram.zip")
     assert lifecycle.activate(calls.desk.config, "telegram", host=calls.desk).ok

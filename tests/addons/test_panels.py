@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.addons import lifecycle
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import db
 from host.delivery.worker import drain
 from host.models.inbox import Contact, Conversation
@@ -77,7 +77,7 @@ def opened(desk: HostApplication, toy_zip: MakeZip) -> Iterator[Open]:
         return Opened(desk, admin)
 
     yield make
-    hanging._hung.clear()
+    timeouts._hung.clear()
 
 
 def _replaced(text: str, old: str, new: str) -> str:
@@ -200,7 +200,7 @@ def test_a_panel_that_hangs_costs_one_thread_and_its_time(
         for _ in range(3):
             assert "Toy channel did not answer within 0.05 seconds." in one.panel(one.beside)["html"]
         assert threading.active_count() <= before + 1
-        assert hanging.within(30, "tool toy.things", lambda: "fine") == "fine", "a tool of the same name"
+        assert timeouts.within(30, "tool toy.things", lambda: "fine") == "fine", "a tool of the same name"
         assert one.admin.get(one.beside).status_code == 200
     finally:
         goes_on.set()

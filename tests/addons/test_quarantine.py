@@ -22,7 +22,7 @@ from host.addons.metrics import in_process
 from host.addons.metrics.in_process import LIMIT, CallMetrics, Series
 from host.addons.running import held_webhooks, jobs
 from host.core import clock, db
-from host.delivery.waiting import wake_active_channels
+from host.delivery.held_lanes import wake_active_channels
 from host.delivery.worker import drain
 from host.models.addons import Addon, AddonState, ParkedRequest
 from host.models.inbox import Message

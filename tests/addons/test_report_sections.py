@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.addons import lifecycle
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import clock, db
 from host.core.clock import Days
 from host.inbox.panels import report_sections
@@ -62,7 +62,7 @@ def opened(desk: HostApplication, toy_zip: MakeZip) -> Iterator[Open]:
         return Reports(desk, admin)
 
     yield make
-    hanging._hung.clear()
+    timeouts._hung.clear()
 
 
 def _replaced(text: str, old: str, new: str) -> str:

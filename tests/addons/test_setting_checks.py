@@ -167,7 +167,7 @@ def test_no_transaction_is_open_while_it_runs(
         asked.append((name, about))
         return use()
 
-    monkeypatch.setattr(setting_checks.hanging, "within", here)
+    monkeypatch.setattr(setting_checks.timeouts, "within", here)
     assert send(owner, page_of(workspace), FILLED).status_code == 303
     assert asked == [("settings toy.check", workspace)]
 

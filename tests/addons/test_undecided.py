@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from host import counters
 from host.addons import lifecycle
 from host.addons.package import store
-from host.addons.running import held_webhooks, undecided
+from host.addons.running import early_webhooks, held_webhooks
 from host.channels.accounts import disconnect_account
 from host.core import clock, db
 from host.models.channels import ChannelAccount
@@ -157,12 +157,12 @@ def test_an_addon_that_was_switched_off_meanwhile_gets_nothing(shop: Shop) -> No
 
 
 def test_what_is_kept_is_bounded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(undecided, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(early_webhooks, "MOST_REQUESTS", 2)
     assert [shop.send(f"{number}") for number in range(4)] == [200, 200, 503, 503]
     shop.wait()
     assert shop.send("more") == 503, "those of the process before count"
-    monkeypatch.setattr(undecided, "MOST_REQUESTS", 100)
-    monkeypatch.setattr(undecided, "MOST_BYTES", sum(path.stat().st_size for path in shop.kept()))
+    monkeypatch.setattr(early_webhooks, "MOST_REQUESTS", 100)
+    monkeypatch.setattr(early_webhooks, "MOST_BYTES", sum(path.stat().st_size for path in shop.kept()))
     assert shop.send("more") == 503
 
 

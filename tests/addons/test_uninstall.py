@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, uninstall
 from host.addons.package.failures import AddonError
 from host.addons.running import held_webhooks
-from host.assistants import keeping as assistants
+from host.assistants import assistants
 from host.assistants.models import AssistantAccount, Mode
 from host.cli.commands import main
 from host.core import clock, db
@@ -27,7 +27,7 @@ from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.queue import InboundEvent, OutboxEntry
 from host.models.users import AuditEntry, InstallationValue
 from host.process.serving import HostApplication
-from host.rules import keeping
+from host.rules import rules
 from host.rules.body import given
 from host.rules.models import RuleState
 from host.users.pages import sudo
@@ -106,8 +106,8 @@ def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
     def add(session: Session, name: str, state: RuleState, **condition: object) -> None:
         conditions = [{"if": "conversation", "filter": condition}] if condition else []
         body = given({"when": "message.received", "conditions": conditions, "actions": [{"do": "close"}]})
-        what = keeping.there(session, shop.workspace, directory)
-        keeping.create(work(session, shop.workspace), name=name, body=body, what=what, state=state)
+        what = rules.there(session, shop.workspace, directory)
+        rules.create(work(session, shop.workspace), name=name, body=body, what=what, state=state)
 
     db.write(add, "Toys to close", RuleState.LIVE, account_id=account)
     db.write(add, "Never acted", RuleState.DRAFT, account_id=account)

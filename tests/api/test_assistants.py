@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping, tool_keeping
+from host.assistants import assistants, program_tools
 from host.assistants.language import asking
 from host.assistants.models import (
     Assistant,
@@ -205,13 +205,13 @@ class TestModes:
         with db.read() as session:
             row = session.get_one(AssistantTurn, one)
             assert (row.state, row.outcome, row.decided_by) == ("sent", "used", None)
-            assert keeping.earned(session, id_, [account]) == {}
+            assert assistants.earned(session, id_, [account]) == {}
             count = sa.select(sa.func.count()).where(Message.reply_key == f"accepted-{one}")
             assert session.scalar(count) == 1
         judged = desk.program.send("PATCH", f"/assistants/{id_}/turns/{one}", {"right": True})
         assert judged["right"] is True
         with db.read() as session:
-            assert keeping.earned(session, id_, [account]) == {account: 1}
+            assert assistants.earned(session, id_, [account]) == {account: 1}
         assert told() == ["assistant.taken"]
         days = desk.program.get(f"/assistants/{id_}/figures", days=1)["days"]
         assert (days[0]["counts"]["used"], days[0]["counts"]["right"]) == (1, 1)
@@ -388,7 +388,7 @@ class TestTools:
         assert answers[2].json is not None
         assert (answers[2].json["title"], answers[2].json["hasSecret"]) == ("Orders", True)
         with db.read() as session:
-            kept = tool_keeping.reached(session.get_one(AssistantTool, one["id"])).secret
+            kept = program_tools.reached(session.get_one(AssistantTool, one["id"])).secret
         assert kept is not None
         assert kept.reveal() == TOOL["secret"], "what is left out stays"
         assert "s3cret" not in "".join(answer.text for answer in answers)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.assistants import keeping, tool_keeping
-from host.assistants.knowing import cases, entries
-from host.assistants.knowing.entries import EntryInput
+from host.assistants import assistants, program_tools
+from host.assistants.knowledge import cases, entries
+from host.assistants.knowledge.entries import EntryInput
 from host.assistants.language import language_models
 from host.assistants.models import Assistant
 from host.core import db
@@ -40,12 +40,12 @@ TOOL_FORM = {**TOOL, "header": "Authorization", "parameters": '{"type": "object"
 
 
 def assistant(desk: ApiDesk, name: str = "Shop desk") -> int:
-    return do(keeping.create, desk.workspace, name=name).id
+    return do(assistants.create, desk.workspace, name=name).id
 
 
 def stopped(desk: ApiDesk) -> int:
     id_ = assistant(desk)
-    do(keeping.change, desk.workspace, id_, stopped=True)
+    do(assistants.change, desk.workspace, id_, stopped=True)
     return id_
 
 
@@ -58,7 +58,7 @@ def in_shadow(desk: ApiDesk) -> int:
 
 def put(desk: ApiDesk, assistant_id: int, mode: str) -> None:
     account = desk.inbox.account.id
-    do(keeping.set_mode, desk.workspace, assistant_id, account, mode=mode, answers_on=[], needed=50)
+    do(assistants.set_mode, desk.workspace, assistant_id, account, mode=mode, answers_on=[], needed=50)
 
 
 def of_another(desk: ApiDesk) -> int:
@@ -71,7 +71,7 @@ def with_model(desk: ApiDesk) -> int:
     id_ = assistant(desk)
     wanted = language_models.ModelInput("Ours", "openai", "https://models.example.com/v1", "large")
     model = do(language_models.create, desk.workspace, wanted).id
-    do(keeping.change, desk.workspace, id_, model_id=model)
+    do(assistants.change, desk.workspace, id_, model_id=model)
     return id_
 
 
@@ -94,7 +94,7 @@ def dismissed(desk: ApiDesk) -> int:
 
 
 def tool(desk: ApiDesk) -> int:
-    return do(tool_keeping.create, desk.workspace, assistant(desk), wanted_tool()).id
+    return do(program_tools.create, desk.workspace, assistant(desk), wanted_tool()).id
 
 
 def newest(model: Any) -> int:

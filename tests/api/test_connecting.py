@@ -9,7 +9,7 @@ import pytest
 
 from host.channels.directory import Directory
 from host.core import db
-from host.models.api import IdempotentRequest
+from host.models.api_keys import IdempotentRequest
 from host.models.channels import ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk.cards import Asked, Problems

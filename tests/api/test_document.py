@@ -20,11 +20,11 @@ from host.api.http import openapi, versions
 from host.api.http.declare import BASE, Route
 from host.api.http.declare import routes as api_routes
 from host.api.http.openapi import document
-from host.api.routes import events
 from host.cli.commands import main
 from host.core import db
 from host.core.backports.values import replace
 from host.core.config import Exit
+from host.events import api
 from host.web.headers import CONTENT_SECURITY_POLICY
 from tests.api.desks import ApiDesk, endpoint_ids, kept_ids, open_api_desk, sent_ids
 from tests.inbox.scenes import whole
@@ -192,7 +192,7 @@ def real_ids(desk: ApiDesk) -> dict[str, int]:
 def test_the_routes_do_what_the_document_says(
     furnished: ApiDesk, method: str, path: str, mode: GenerationMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events._Waiting, "enter", lambda *_: False)  # as if many waited for events
+    monkeypatch.setattr(api._Waiting, "enter", lambda *_: False)  # as if many waited for events
     version = {versions.HEADER: versions.CURRENT}
     schema = schemathesis.openapi.from_wsgi(f"{BASE}/openapi.json", furnished.app, headers=version)
     # The key is a good one whatever is drawn, so a bad one would be told as taken.

@@ -16,8 +16,8 @@ from host.events.kinds import shapes
 from host.models.users import AuditEntry
 from host.users.data_retention import DataRetention
 from host.webhooks import sending
+from host.webhooks.consumer import Webhooks
 from host.webhooks.models import Endpoint
-from host.webhooks.telling import Webhooks
 from tests.api.desks import ApiDesk
 from tests.inbox.toys import everything
 from tests.receiver import Receiver, receiving
@@ -229,9 +229,9 @@ def test_a_question_waits_until_something_happens(desk: ApiDesk) -> None:
 
 
 def test_too_many_who_wait_are_answered_at_once(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from host.api.routes import events
+    from host.events import api
 
-    monkeypatch.setattr(events._waiting, "_count", 10_000)
+    monkeypatch.setattr(api._waiting, "_count", 10_000)
     began = clock.monotonic()
     assert desk.reader.get("/events", wait=20)["data"] == []
     assert clock.monotonic() - began < 10

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from host.api import expiring
 from host.core import clock, db
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.notifications import Notification
 from host.models.users import Role, User
-from host.notifications import mailing
+from host.notifications import mail as notice_mail
 from host.users import api_keys as keys
 from host.users.api_keys import Scope
 from tests import helpers
@@ -99,7 +99,7 @@ def newest_key() -> int:
 def test_a_notice_is_in_the_bell_and_mailed(desk: ApiDesk, owner: User, smtp: test_ways.Server) -> None:
     program = key(desk, owner, days=3)
     expiring.notify_due()
-    assert mailing.send_due() > 0
+    assert notice_mail.send_due() > 0
     mails = [one for one in smtp.taken if one["To"] == owner.email]
     (mail,) = mails
     assert mail["Subject"].startswith("Order sync: This API key expires on ")

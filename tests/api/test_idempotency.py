@@ -22,7 +22,7 @@ from host.api.http.errors import IdempotencyReusedError, InFlightError
 from host.api.http.idempotency import Claim, Stored
 from host.automation import asking_addons
 from host.core import clock, db, secrets
-from host.models.api import ApiKey, IdempotentRequest
+from host.models.api_keys import ApiKey, IdempotentRequest
 from host.models.inbox import InternalKind, Message
 from host.process.serving import HostApplication
 from tests.addons.conftest import configuration

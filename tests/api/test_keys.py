@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from host.api import key_form
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.users import AuditEntry, Role
 from host.users import api_keys as keys
 from host.users.api_keys import GRANTABLE, Scope

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from host.api.http import versions
 from host.core import clock, db
 from host.inbox import outcome
-from host.inbox.unsent import moving
+from host.inbox.unsent import placement
 from tests import helpers
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.inbox import toys
@@ -159,7 +159,7 @@ def test_no_page_misses_a_message_that_moves_meanwhile(desk: ApiDesk) -> None:
     assert desk.program.get(f"/messages/{held}")["sentAt"], "the first version has always a time"
     shown = desk.program.send("GET", f"/messages/{held}", None, headers=newest)
     assert shown["sentAt"] is None, "not accepted yet"
-    db.write(moving.move_to, held, clock.now())
+    db.write(placement.move_to, held, clock.now())
     while page["hasBefore"]:
         page = desk.program.get(path, limit=3, before=page["before"])
         seen = [one["text"] for one in page["data"]] + seen

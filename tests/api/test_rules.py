@@ -14,7 +14,7 @@ from host.core import clock, db
 from host.events import reading
 from host.events.kinds.rules import RULE_CALLED
 from host.events.models import DomainEvent
-from host.rules import keeping
+from host.rules import rules
 from host.rules.body import EVENTS, Action, Body
 from host.rules.models import Rule
 from host.users import audit
@@ -187,7 +187,7 @@ def test_the_guide_names_everything_a_rule_may_say() -> None:
 
 
 def test_a_workspace_has_two_hundred_rules_at_most(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "MOST", 2)
+    monkeypatch.setattr(rules, "MOST", 2)
     add(desk)
     add(desk)
     status, error = desk.program.refused("POST", "/rules", {"name": "C", "body": BODY})

@@ -22,7 +22,7 @@ from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox import messages
 from host.inbox.teams import teams
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationLink
 from host.models.users import Role

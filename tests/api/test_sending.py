@@ -14,11 +14,11 @@ import pytest
 from host.api import fetching
 from host.api.http.declare import Refused
 from host.api.http.refusals import FILES, FORWARDS, PARTS, REACTIONS
-from host.api.routes import uploading
 from host.channels.accounts import disconnect_account
 from host.core import db, guard
 from host.inbox import outcome
 from host.media import links
+from host.media.api import uploads
 from host.models.inbox import Attachment, Contact, ContactIdentity, Message
 from host.models.queue import OutboxEntry
 from host.sdk.capabilities import Ask
@@ -418,7 +418,7 @@ def test_an_upload_without_a_key_is_not_even_read(desk: ApiDesk) -> None:
 
 
 def test_uploads_of_programs_are_limited(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploading, "MOST_WAITING", 2)
+    monkeypatch.setattr(uploads, "MOST_WAITING", 2)
     ids = [upload(desk, PNG) for _number in range(2)]
     got = desk.program.refused("POST", "/uploads", data={"file": (io.BytesIO(PNG), "x")})
     assert (got[0], got[1]["code"], got[1]["limit"]) == (429, "too_many_uploads", 2)
@@ -580,7 +580,7 @@ def codes_raised(*folders: str) -> set[str]:
 
 def test_the_document_lists_every_code_a_part_or_a_file_may_be_refused_with() -> None:
     listed = {one.code for one in (*PARTS, *FILES, *REACTIONS, *FORWARDS) if isinstance(one, Refused)}
-    assert codes_raised("inbox", "inbox/along", "media") == listed
+    assert codes_raised("inbox", "inbox/composition", "media") == listed
 
 
 def stored(desk: ApiDesk, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:

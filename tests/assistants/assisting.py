@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import context, thinking
+from host.assistants import context, turn_worker
 from host.assistants.language import language_models
 from host.assistants.models import (
     Assistant,
@@ -176,7 +176,7 @@ class Assisted(Automated):
     def due(self) -> list[int]:
         """Return the ids of the turns that are to be thought about now."""
         with db.read() as session:
-            return [id_ for id_, _workspace in thinking._due(session, clock.now(), [], 100)]
+            return [id_ for id_, _workspace in turn_worker._due(session, clock.now(), [], 100)]
 
     def think(self, *, after: float = 10.0) -> list[TurnState | None]:
         """Read the record, let the customer pause for *after* seconds, and think about what is due."""
@@ -186,11 +186,11 @@ class Assisted(Automated):
 
     def think_about(self, turn_id: int) -> TurnState | None:
         with self.knowing():
-            return thinking.think(turn_id, self.desk.generation.directory, self.model)
+            return turn_worker.think(turn_id, self.desk.generation.directory, self.model)
 
     def knowing(self) -> Any:
         """Let the assistant know :attr:`sources`, and reach its model."""
-        patches = mock.patch.multiple(context.knowledge, matching=lambda *_a, **_k: list(self.sources))
+        patches = mock.patch.multiple(context.retrieval, matching=lambda *_a, **_k: list(self.sources))
         reached = mock.patch.object(language_models, "setting_of", return_value=SETTING)
         return _Both(patches, reached)
 

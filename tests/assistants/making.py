@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants.knowing import entries
-from host.assistants.knowing.entries import EntryInput
+from host.assistants.knowledge import entries
+from host.assistants.knowledge.entries import EntryInput
 from host.assistants.models import Assistant, AssistantTurn, AssistantVersion, KnowledgeEntry, Mode, TurnState
 from host.core import clock, db
 from host.models.inbox import Message

@@ -20,10 +20,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host.assistants import thinking, writing
+from host.assistants import results, turn_worker
 from host.assistants.models import AssistantTurn, Mode, TurnState
+from host.assistants.results import TurnResult
 from host.assistants.values import Cap, Cited, Limits
-from host.assistants.writing import TurnResult
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.inbox.conversation_actions import set_fields
@@ -100,7 +100,7 @@ class Proof:
         if not due:
             return
         turn_id = self.random.choice(due)
-        begun = db.write(thinking._begin, turn_id, self.directory, clock.now())
+        begun = db.write(turn_worker._begin, turn_id, self.directory, clock.now())
         if isinstance(begun, tuple):
             self.held.append(Held(turn_id, begun[0], begun[1]))
         elif begun is not None:
@@ -157,7 +157,7 @@ class Proof:
     def _settle(self, held: Held) -> None:
         made = held.done or self._made()
         before = self._handled(held.turn_id)
-        state = db.write(writing.settle, held.turn_id, held.fence, made, self.directory, clock.now())
+        state = db.write(results.settle, held.turn_id, held.fence, made, self.directory, clock.now())
         self.found.counts[f"-> {state}"] += 1
         if state == TurnState.SENT and before == Handler.PERSON and not self.one.threads:
             self.found.wrong.append(f"turn {held.turn_id} was answered although a person had it")
@@ -191,7 +191,7 @@ class Proof:
                 for turn_id in due:
                     self.one.think_about(turn_id)
         clock._offset += timedelta(minutes=10)
-        while thinking.give_forgotten():
+        while turn_worker.give_forgotten():
             pass
         self.found.wrong += check()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host.assistants import tool_keeping
+from host.assistants import program_tools
 from host.assistants.models import (
     Assistant,
     AssistantCall,
@@ -42,7 +42,7 @@ def make_assistant(workspace_id: int, name: str = "Pia", model_id: int | None = 
     return db.write(add)
 
 
-def wanted_tool(url: str = "https://shop.example.com/orders", **more: Any) -> tool_keeping.ToolInput:
+def wanted_tool(url: str = "https://shop.example.com/orders", **more: Any) -> program_tools.ToolInput:
     values = {
         "name": "order",
         "title": "Order by number",
@@ -53,7 +53,7 @@ def wanted_tool(url: str = "https://shop.example.com/orders", **more: Any) -> to
         "secret": "Bearer shop-secret-42",
         "effect": ToolEffect.READS,
     }
-    return tool_keeping.ToolInput(**{**values, **more})
+    return program_tools.ToolInput(**{**values, **more})
 
 
 class Staffed:
@@ -80,7 +80,7 @@ class Staffed:
 
     def tool(self, url: str, **more: Any) -> AssistantTool:
         wanted = wanted_tool(url, **more)
-        return do(tool_keeping.create, self.workspace, self.assistant, wanted)
+        return do(program_tools.create, self.workspace, self.assistant, wanted)
 
     def calls(self) -> list[AssistantCall]:
         return sorted(toys.everything_of(AssistantCall), key=lambda one: (one.turn_id, one.number))

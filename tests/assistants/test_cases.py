@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants.knowing import cases
-from host.assistants.knowing.cases import CaseError, CaseInput, CaseNotFoundError
+from host.assistants.knowledge import cases
+from host.assistants.knowledge.cases import CaseError, CaseInput, CaseNotFoundError
 from host.assistants.models import Assistant, AssistantCase
 from host.assistants.values import ModelAnswer, ModelError
 from host.core import clock, db

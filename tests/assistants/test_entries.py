@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from host.assistants import keeping
-from host.assistants.knowing import cutting, entries
-from host.assistants.knowing.entries import EntryError, EntryInput, EntryNotFoundError
+from host.assistants import assistants
+from host.assistants.knowledge import entries, passages
+from host.assistants.knowledge.entries import EntryError, EntryInput, EntryNotFoundError
 from host.assistants.models import EntryKind, EntryState, KnowledgePassage
 from host.core import clock, db
 from tests import helpers
@@ -28,39 +28,39 @@ GAPS = st.sampled_from([" ", "\n", "\n\n", "\n \n", "\f", ". ", "\n## Heading\n"
 @example([("陶器。", "")] * 900)
 def test_cutting_loses_no_word(parts: list[tuple[str, str]]) -> None:
     text = "".join(word + gap for word, gap in parts)
-    pieces = cutting.cut(text)
+    pieces = passages.cut(text)
     assert " ".join(one.text for one in pieces).split() == text.split() or (
         # Without spaces between sentences, or for a word that is longer than a passage, a cut adds one.
         "".join("".join(one.text for one in pieces).split()) == "".join(text.split())
-        and ("。" in text or any(len(word) > cutting.LONGEST for word in text.split()))
+        and ("。" in text or any(len(word) > passages.LONGEST for word in text.split()))
     )
-    assert all(0 < len(one.text) <= cutting.LONGEST for one in pieces)
-    assert all(len(one.place) <= cutting.LONGEST_PLACE for one in pieces)
+    assert all(0 < len(one.text) <= passages.LONGEST for one in pieces)
+    assert all(len(one.place) <= passages.LONGEST_PLACE for one in pieces)
 
 
 @settings(max_examples=100)
 @given(st.text(max_size=5000))
 def test_cutting_takes_any_text(text: str) -> None:
-    pieces = cutting.cut(text)
+    pieces = passages.cut(text)
     assert "".join("".join(one.text for one in pieces).split()) == "".join(text.split())
-    assert all(len(one.text) <= cutting.LONGEST for one in pieces)
+    assert all(len(one.text) <= passages.LONGEST for one in pieces)
 
 
 def test_a_heading_stays_with_what_stands_below_it() -> None:
     long = " ".join(["Words of a sentence about clay."] * 25)
-    pieces = cutting.cut(f"# Clay\n\n{long}\n\n## Firing\n\n{long}\n## Price\n4 € a kilogram.")
+    pieces = passages.cut(f"# Clay\n\n{long}\n\n## Firing\n\n{long}\n## Price\n4 € a kilogram.")
     assert [one.place for one in pieces] == ["Clay", "Firing", "Price"]
     assert [one.text.splitlines()[0] for one in pieces] == ["# Clay", "## Firing", "## Price"]
     assert pieces[2].text == "## Price\n\n4 € a kilogram."
 
 
 def test_pages_are_places() -> None:
-    pieces = cutting.cut("First page.\f\fThird page.\fFourth: " + "word " * 400)
+    pieces = passages.cut("First page.\f\fThird page.\fFourth: " + "word " * 400)
     assert [one.place for one in pieces] == ["p. 1", "p. 3", "p. 4", "p. 4"]
 
 
 def test_short_parts_stay_together() -> None:
-    assert [one.text for one in cutting.cut("One.\n\n# Two\n\nThree.")] == ["One.\n\n# Two\n\nThree."]
+    assert [one.text for one in passages.cut("One.\n\n# Two\n\nThree.")] == ["One.\n\n# Two\n\nThree."]
 
 
 @pytest.fixture
@@ -165,5 +165,5 @@ def test_the_list_is_found_in_and_of_one_workspace(workspace: int, assistant: in
             "Prices"
         ]
         assert entries.listing(session, other, assistant) == []
-        with pytest.raises(keeping.AssistantNotFoundError):
-            keeping.get(session, other, assistant)
+        with pytest.raises(assistants.AssistantNotFoundError):
+            assistants.get(session, other, assistant)

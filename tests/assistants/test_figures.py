@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host.assistants import figures, judging
+from host.assistants import figures, ratings
 from host.assistants.figures import Dearest, Spent, TurnCounts, WorkspaceUsage
-from host.assistants.judging import TurnFilter, TurnNotFoundError
 from host.assistants.models import Mode, TurnOutcome, TurnState
+from host.assistants.ratings import TurnFilter, TurnNotFoundError
 from host.core import db
 from host.models.users import Workspace
 from tests.assistants.turns import Turns, made, put, turn
@@ -162,7 +162,7 @@ def test_turns_are_listed_newest_first_by_what_became_of_them(any_desk: Automate
 
     def listed(show: TurnFilter = TurnFilter.ALL, **more: object) -> list[int]:
         with db.read() as session:
-            return [one.id for one in judging.lately(session, id_, show=show, **more)]  # type: ignore[arg-type]
+            return [one.id for one in ratings.lately(session, id_, show=show, **more)]  # type: ignore[arg-type]
 
     assert listed() == [failed, handed, taken]
     assert listed(limit=1) == [failed]
@@ -176,19 +176,19 @@ def test_turns_are_listed_newest_first_by_what_became_of_them(any_desk: Automate
     assert listed(TurnFilter.WRONG) == []
     workspace = desk.desk.workspace
     for _twice in range(2):
-        assert do(judging.judge, workspace, id_, taken, right=False).right is False
+        assert do(ratings.judge, workspace, id_, taken, right=False).right is False
     assert listed(TurnFilter.WRONG) == [taken]
-    do(judging.judge, workspace, id_, taken, right=True)
+    do(ratings.judge, workspace, id_, taken, right=True)
     assert turn(taken).right is True
     for wrong in ((0, id_), (workspace, 0)):
         with pytest.raises(TurnNotFoundError):
-            do(judging.judge, *wrong, taken, right=True)
+            do(ratings.judge, *wrong, taken, right=True)
     with db.read() as session:
-        (newest,) = judging.lately(session, id_, show=TurnFilter.TAKEN)
+        (newest,) = ratings.lately(session, id_, show=TurnFilter.TAKEN)
         assert session.scalar(sa.select(sa.literal(1))) == 1
     assert (newest.contact, newest.account, [one.title for one in newest.sources]) == (
         "Ana Q.",
         "@sample.pottery",
         ["Shipping"],
     )
-    assert judging.state(newest) == "Accepted unchanged"
+    assert ratings.state(newest) == "Accepted unchanged"

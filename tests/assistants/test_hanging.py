@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from host.assistants import thinking, tools
+from host.assistants import tools, turn_worker
 from host.assistants.values import Ask, CallTool, ModelAnswer
-from host.channels import hanging
-from host.channels.hanging import HangsError, within
+from host.channels import timeouts
+from host.channels.timeouts import HangsError, within
 from host.core import clock
 from host.sdk.rules import AssistantTool, UsedFor
 from tests.assistants.assisting import ANSWER, Assisted
@@ -50,7 +50,7 @@ def test_one_that_hangs_hinders_no_other_tool(monkeypatch: pytest.MonkeyPatch) -
         assert within(30, "tool toy.other", lambda: "fine") == "fine"
     finally:
         goes_on.set()
-    until(lambda: not hanging.count("tool toy.hangs"))
+    until(lambda: not timeouts.count("tool toy.hangs"))
     assert within(30, "tool toy.hangs", lambda: "fine") == "fine"
 
 
@@ -73,10 +73,10 @@ def test_places_are_given_back_and_other_customers_are_answered(
     assisted.threads = True
     one = AssistantTool("toy.order", assisted.desk.account.channel, "Orders", "When asked.", SCHEMA, use)
     monkeypatch.setattr(tools, "SECONDS", 0.2)
-    monkeypatch.setattr(thinking.tool_calls, "brought_for", lambda *_: {"toy-order": one})
-    monkeypatch.setattr(thinking, "think", partial(thinking.think, ask_model=assisted.model))
+    monkeypatch.setattr(turn_worker.tool_calls, "brought_for", lambda *_: {"toy-order": one})
+    monkeypatch.setattr(turn_worker, "think", partial(turn_worker.think, ask_model=assisted.model))
     assisted.model.says = says
-    for number in range(thinking.MOST_OF_ONE):
+    for number in range(turn_worker.MOST_OF_ONE):
         assisted.said(f"customer-{number}", text="Where is my order?")
     assisted.read()
     assisted.time.enter_context(clock.travel(timedelta(seconds=5)))
@@ -86,19 +86,19 @@ def test_places_are_given_back_and_other_customers_are_answered(
     directory = assisted.desk.generation.directory
     try:
         with assisted.knowing():
-            thinking.think_due(directory)  # every place of the workspace is taken
+            turn_worker.think_due(directory)  # every place of the workspace is taken
 
             def all_done() -> bool:
-                thinking.think_due(directory)
+                turn_worker.think_due(directory)
                 return (
                     len([state for state, _ in assisted.states() if state in {"handed_over", "ready"}]) == 4
                 )
 
             until(all_done)
-            until(lambda: thinking._slots.free() == thinking.MOST_AT_ONCE)
+            until(lambda: turn_worker._slots.free() == turn_worker.MOST_AT_ONCE)
         assert not goes_on.is_set(), "the tool still hangs"
         assert [state for state, _ in assisted.states()] == ["handed_over"] * 3 + ["ready"]
         assert assisted.turns()[-1].text == ANSWER.answer
     finally:
         goes_on.set()
-    until(lambda: not hanging.count("tool toy.order"))
+    until(lambda: not timeouts.count("tool toy.order"))

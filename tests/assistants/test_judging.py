@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.assistants import deciding
+from host.assistants import verdicts
 from host.assistants.values import Cited, ModelAnswer, Source
-from host.automation import asked_for
+from host.automation import handover_phrases
 from host.inbox.apply import opt_out_words
 from tests.helpers import takes_at_most
 
@@ -70,7 +70,7 @@ AROUND = ("Pay at {}.", "{}", "Yes! {} is the way, 14 €.", "Write to {}, pleas
 @pytest.mark.parametrize("strange", STRANGE)
 @pytest.mark.parametrize("around", AROUND)
 def test_an_address_that_stands_in_no_source_goes_to_nobody(strange: str, around: str) -> None:
-    verdict = deciding.judge(ModelAnswer(around.format(strange), (1,)), [SHIPPING])
+    verdict = verdicts.judge(ModelAnswer(around.format(strange), (1,)), [SHIPPING])
     assert (verdict.text, verdict.reason) == ("", "address")
 
 
@@ -86,22 +86,22 @@ def test_an_address_that_stands_in_no_source_goes_to_nobody(strange: str, around
     ],
 )
 def test_what_stands_in_a_source_may_be_said(answer: str) -> None:
-    assert deciding.judge(ModelAnswer(answer, (1,)), [SHIPPING]).text == answer
+    assert verdicts.judge(ModelAnswer(answer, (1,)), [SHIPPING]).text == answer
 
 
 def test_what_the_owner_wrote_may_be_said_as_well() -> None:
     said = ModelAnswer("Write to shop@pottery.example", (1,))
-    assert deciding.judge(said, [SHIPPING]).reason == "address"
-    assert deciding.judge(said, [SHIPPING], words_of_owner=["Mail: shop@pottery.example"]).text
+    assert verdicts.judge(said, [SHIPPING]).reason == "address"
+    assert verdicts.judge(said, [SHIPPING], words_of_owner=["Mail: shop@pottery.example"]).text
 
 
 @pytest.mark.parametrize("numbers", [(), (2,), (0,), (-1,), (99, 100)])
 def test_a_source_that_was_not_given_is_none(numbers: tuple[int, ...]) -> None:
-    assert deciding.judge(ModelAnswer("14 €", numbers), [SHIPPING]).reason == "no_source"
+    assert verdicts.judge(ModelAnswer("14 €", numbers), [SHIPPING]).reason == "no_source"
 
 
 def test_the_numbers_of_sources_are_not_sent() -> None:
-    verdict = deciding.judge(ModelAnswer("It costs 14 € [1]. See (source 1, 2)", (1,)), [SHIPPING])
+    verdict = verdicts.judge(ModelAnswer("It costs 14 € [1]. See (source 1, 2)", (1,)), [SHIPPING])
     assert verdict.text == "It costs 14 €. See"
     assert [one.used for one in verdict.cited] == [True]
 
@@ -112,7 +112,7 @@ TEXT = "It takes 4 days and costs 14 €. On Monday we are closed."
 
 def cited(answer: str, *numbers: int) -> tuple[str, dict[int, tuple[int, ...]]]:
     """Return what is sent of an answer that names these sources, and where it cites which."""
-    verdict = deciding.judge(ModelAnswer(answer, numbers), [SHIPPING, HOURS])
+    verdict = verdicts.judge(ModelAnswer(answer, numbers), [SHIPPING, HOURS])
     return verdict.text, {one.number: one.citations for one in verdict.cited if one.used}
 
 
@@ -138,7 +138,7 @@ def test_what_rests_on_which_source_is_kept_beside_the_text(
 
 
 def test_a_citation_alone_names_no_source_and_one_beside_another_does() -> None:
-    assert deciding.judge(ModelAnswer("It costs 14 € [1]."), [SHIPPING]).reason == "no_source"
+    assert verdicts.judge(ModelAnswer("It costs 14 € [1]."), [SHIPPING]).reason == "no_source"
     assert cited("It costs 14 € [1]. Closed on Monday [2].", 1) == (
         "It costs 14 €. Closed on Monday.",
         {1: (13,), 2: (31,)},
@@ -155,13 +155,13 @@ PIECES = st.one_of(
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_whatever_a_model_writes_no_citation_is_sent(answer: str) -> None:
-    verdict = deciding.judge(ModelAnswer(answer, (1,)), [SHIPPING, HOURS])
+    verdict = verdicts.judge(ModelAnswer(answer, (1,)), [SHIPPING, HOURS])
     assert not re.search(r"[\[【［]\s*(?:sources?\s*)?\d{1,3}\s*[\]】］]", verdict.text, re.IGNORECASE)
-    assert deciding.without_citations(verdict.text) == (verdict.text, []), "there is nothing left to take out"
+    assert verdicts.without_citations(verdict.text) == (verdict.text, []), "there is nothing left to take out"
     for one in verdict.cited:
         assert all(0 <= place <= len(verdict.text) for place in one.citations)
         assert one.used or not one.citations
-    parts = deciding.in_parts(verdict.text, verdict.cited)
+    parts = verdicts.in_parts(verdict.text, verdict.cited)
     assert "".join(one.text for one in parts) == verdict.text
     shown = [source.number for one in parts for source in one.sources]
     assert sorted(shown) == sorted(one.number for one in verdict.cited for _ in one.citations)
@@ -170,59 +170,59 @@ def test_whatever_a_model_writes_no_citation_is_sent(answer: str) -> None:
 def test_citations_within_citations_without_end_are_no_answer_and_take_no_time() -> None:
     with takes_at_most(150):
         deep = "[" * 1_000 + "1]" * 1_000
-        assert deciding.judge(ModelAnswer(f"It costs 14 €. {deep}", (1,)), [SHIPPING]).reason == "no_source"
+        assert verdicts.judge(ModelAnswer(f"It costs 14 €. {deep}", (1,)), [SHIPPING]).reason == "no_source"
         assert (
-            deciding.judge(ModelAnswer("It costs 14 €." + " [1]" * 3_900, (1,)), [SHIPPING]).text
+            verdicts.judge(ModelAnswer("It costs 14 €." + " [1]" * 3_900, (1,)), [SHIPPING]).text
             == "It costs 14 €."
         )
         for long in ("[1," * 20_000, "[" + " " * 60_000, "[ " * 7_000, "[1" + ",1" * 7_900):
-            said = deciding.judge(ModelAnswer(f"It costs 14 €. {long}", (1,)), [SHIPPING]).text
+            said = verdicts.judge(ModelAnswer(f"It costs 14 €. {long}", (1,)), [SHIPPING]).text
             assert said in {"", "It costs 14 €. ["}
 
 
 def test_places_that_are_none_are_passed_over() -> None:
     cited = [Cited(1, "Shipping", citations=(-1, 99, 3)), Cited(2, "Hours", used=False, citations=(2,))]
-    assert deciding.in_parts("It is", cited) == [
-        deciding.AnswerPart("It ", [cited[0]]),
-        deciding.AnswerPart("is"),
+    assert verdicts.in_parts("It is", cited) == [
+        verdicts.AnswerPart("It ", [cited[0]]),
+        verdicts.AnswerPart("is"),
     ]
-    assert deciding.in_parts("", []) == [deciding.AnswerPart("")]
+    assert verdicts.in_parts("", []) == [verdicts.AnswerPart("")]
 
 
 def test_a_phrase_needs_no_source_and_may_be_said_twice() -> None:
-    verdict = deciding.judge(
+    verdict = verdicts.judge(
         ModelAnswer("You’re welcome!"), [], phrases=["You’re welcome"], said_before=["You’re welcome!"]
     )
     assert verdict.reason == ""
 
 
 def test_the_same_again_is_a_loop() -> None:
-    verdict = deciding.judge(ModelAnswer("It costs 14 €.", (1,)), [SHIPPING], said_before=["it costs  14 €"])
+    verdict = verdicts.judge(ModelAnswer("It costs 14 €.", (1,)), [SHIPPING], said_before=["it costs  14 €"])
     assert verdict.reason == "loop"
 
 
 def test_handing_over_is_doubt_where_a_source_was_named() -> None:
-    assert deciding.judge(ModelAnswer(hands_over=True, sources=(1,)), [SHIPPING]).reason == "doubt"
-    assert deciding.judge(ModelAnswer(hands_over=True), [SHIPPING]).reason == "no_source"
+    assert verdicts.judge(ModelAnswer(hands_over=True, sources=(1,)), [SHIPPING]).reason == "doubt"
+    assert verdicts.judge(ModelAnswer(hands_over=True), [SHIPPING]).reason == "no_source"
 
 
 def test_an_answer_without_end_goes_to_nobody() -> None:
-    assert deciding.judge(ModelAnswer("a" * 4001, (1,)), [SHIPPING]).reason == "too_long"
+    assert verdicts.judge(ModelAnswer("a" * 4001, (1,)), [SHIPPING]).reason == "too_long"
 
 
 @given(st.text(max_size=300))
 def test_what_is_sent_names_no_address_but_those_of_sources(text: str) -> None:
-    verdict = deciding.judge(ModelAnswer(text, (1,)), [SHIPPING])
+    verdict = verdicts.judge(ModelAnswer(text, (1,)), [SHIPPING])
     if verdict.text:
-        assert deciding.unknown_addresses(verdict.text, [SHIPPING.text]) == []
+        assert verdicts.unknown_addresses(verdict.text, [SHIPPING.text]) == []
         assert not any(char in verdict.text for char in "\u200b\u202e\ufeff")
 
 
-@pytest.mark.parametrize("word", asked_for.WORDS)
+@pytest.mark.parametrize("word", handover_phrases.WORDS)
 def test_every_word_for_a_person_reaches_one(word: str) -> None:
-    assert asked_for.is_asked(word)
-    assert asked_for.is_asked(f" {word.upper()}! ")
-    assert not asked_for.is_asked(f"{word} of the year")
+    assert handover_phrases.is_asked(word)
+    assert handover_phrases.is_asked(f" {word.upper()}! ")
+    assert not handover_phrases.is_asked(f"{word} of the year")
     assert opt_out_words.word_in(word) is None
 
 
@@ -237,4 +237,4 @@ def test_every_word_for_a_person_reaches_one(word: str) -> None:
     ],
 )
 def test_only_our_own_buttons_are_topics(payload: object, topic: int | None) -> None:
-    assert asked_for.topic_of(payload) == topic
+    assert handover_phrases.topic_of(payload) == topic

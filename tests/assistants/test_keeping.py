@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping
-from host.assistants.keeping import (
+from host.assistants import assistants
+from host.assistants.assistants import (
     AccountNotThereError,
     AssistantError,
     AssistantNotFoundError,
@@ -45,19 +45,19 @@ from tests.helpers import do
 from tests.inbox import toys
 
 
-def places(desk: Automated) -> dict[int, keeping.AccountMode]:
+def places(desk: Automated) -> dict[int, assistants.AccountMode]:
     with db.read() as session:
-        return keeping.places(session, desk.desk.workspace)
+        return assistants.places(session, desk.desk.workspace)
 
 
 def save(desk: Automated, id_: int, body: Body, version: int | None = None) -> Assistant:
     bo = Actor(ActorKind.SYSTEM, person="Bo")
-    return do(keeping.save_version, desk.desk.workspace, id_, body=body, version=version, actor=bo)
+    return do(assistants.save_version, desk.desk.workspace, id_, body=body, version=version, actor=bo)
 
 
 def stopped(desk: Automated, id_: int, **by: Any) -> int:
     def stop(work: UnitOfWork) -> int:
-        return keeping.stop(work, keeping.get(work.session, work.workspace_id, id_, lock=True))
+        return assistants.stop(work, assistants.get(work.session, work.workspace_id, id_, lock=True))
 
     return do(stop, desk.desk.workspace, **by)
 
@@ -85,16 +85,16 @@ def test_an_assistant_is_made_renamed_and_deleted_with_all_it_has(any_desk: Auto
     put(desk, one)
     Turns(desk, one).add()
     with db.read() as session:
-        (shown,) = keeping.listing(session, desk.desk.workspace)
+        (shown,) = assistants.listing(session, desk.desk.workspace)
     assert (shown.name, shown.version, shown.stopped_at, shown.model_id) == ("Shop desk", 1, None, None)
     assert [(one.mode, one.account_id) for one in shown.places] == [(Mode.SUGGEST, desk.desk.account.id)]
-    assert do(keeping.rename, desk.desk.workspace, one, name="Mail desk").name == "Mail desk"
-    assert do(keeping.delete, desk.desk.workspace, one) == "Mail desk"
+    assert do(assistants.rename, desk.desk.workspace, one, name="Mail desk").name == "Mail desk"
+    assert do(assistants.delete, desk.desk.workspace, one) == "Mail desk"
     with db.read() as session:
         for table in (Assistant, AssistantVersion, AssistantAccount, AssistantTurn):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
     with pytest.raises(AssistantNotFoundError):
-        do(keeping.delete, desk.desk.workspace, one)
+        do(assistants.delete, desk.desk.workspace, one)
 
 
 def test_names_and_how_many_there_are_have_bounds(automated: Automated) -> None:
@@ -102,7 +102,7 @@ def test_names_and_how_many_there_are_have_bounds(automated: Automated) -> None:
         with pytest.raises(AssistantError) as refused:
             made(automated, name)
         assert refused.value.field == "name"
-    for number in range(keeping.MOST):
+    for number in range(assistants.MOST):
         made(automated, f"Number {number}")
     with pytest.raises(AssistantError):
         made(automated)
@@ -112,8 +112,8 @@ def test_an_assistant_of_another_workspace_is_none(automated: Automated) -> None
     elsewhere, one = helpers.make_workspace("Books"), made(automated)
     with db.read() as session:
         with pytest.raises(AssistantNotFoundError):
-            keeping.get(session, elsewhere, one)
-        assert keeping.listing(session, elsewhere) == []
+            assistants.get(session, elsewhere, one)
+        assert assistants.listing(session, elsewhere) == []
     with pytest.raises(AssistantNotFoundError):
         put(automated, one, workspace=elsewhere)
 
@@ -123,7 +123,7 @@ def test_a_model_is_one_of_the_workspace(automated: Automated) -> None:
     theirs = model(automated, name="theirs", workspace_id=helpers.make_workspace("Books"))
 
     def choose(id_: int | None) -> None:
-        do(keeping.change, automated.desk.workspace, one, model_id=id_)
+        do(assistants.change, automated.desk.workspace, one, model_id=id_)
 
     choose(ours)
     assert assistant(one).model_id == ours
@@ -145,13 +145,13 @@ def test_what_it_says_is_kept_in_versions_that_never_change(any_desk: Automated)
     assert save(any_desk, one, first, version=2).version == 2, "the same once more is no version"
     save(any_desk, one, Body(prompt="Cold."))
     with db.read() as session:
-        row = keeping.get(session, any_desk.desk.workspace, one)
-        assert [item.number for item in keeping.versions(session, one)] == [3, 2, 1]
-        assert keeping.body_of(session, row) == Body(prompt="Cold.")
-        old = keeping.body_of(session, row, 2)
+        row = assistants.get(session, any_desk.desk.workspace, one)
+        assert [item.number for item in assistants.versions(session, one)] == [3, 2, 1]
+        assert assistants.body_of(session, row) == Body(prompt="Cold.")
+        old = assistants.body_of(session, row, 2)
         assert old is not None
         assert (old.prompt, old.phrases) == ("Warm.\nShort.", ("You are welcome",))
-        assert keeping.body_of(session, row, 9) is None
+        assert assistants.body_of(session, row, 9) is None
 
 
 def test_who_saves_over_somebody_is_told(automated: Automated) -> None:
@@ -171,7 +171,7 @@ def test_what_a_newer_release_wrote_is_nothing_here(automated: Automated) -> Non
 
     db.write(use_case)
     with db.read() as session:
-        assert keeping.body_of(session, assistant(one)) is None
+        assert assistants.body_of(session, assistant(one)) is None
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_a_newer_release_wrote_is_nothing_here(automated: Automated) -> Non
 )
 def test_a_part_out_of_its_bounds_is_named(field: str, changes: dict[str, Any]) -> None:
     with pytest.raises(AssistantError) as refused:
-        keeping.checked(Body(**changes))
+        assistants.checked(Body(**changes))
     assert refused.value.field == field
 
 
@@ -202,15 +202,15 @@ def test_a_part_out_of_its_bounds_is_named(field: str, changes: dict[str, Any]) 
     prompt=st.text(max_size=4_000),
     announcement=st.text(max_size=200),
     phrases=st.lists(st.text(max_size=200), max_size=30).map(tuple),
-    pause=st.sampled_from(keeping.PAUSES),
-    seconds=st.sampled_from(keeping.SECONDS),
-    calls=st.sampled_from(keeping.CALLS),
-    money=st.integers(0, keeping.LARGEST),
+    pause=st.sampled_from(assistants.PAUSES),
+    seconds=st.sampled_from(assistants.SECONDS),
+    calls=st.sampled_from(assistants.CALLS),
+    money=st.integers(0, assistants.LARGEST),
 )
 def test_what_is_in_its_bounds_is_kept_as_it_is_read(seconds: int, calls: int, money: int, **v: Any) -> None:
-    kept = keeping.checked(Body(**v, limits=Limits(month=Cap(money=money), seconds=seconds, calls=calls)))
-    assert keeping.checked(kept) == kept
-    assert keeping.read(msgspec.json.decode(msgspec.json.encode(keeping.plain(kept)))) == kept
+    kept = assistants.checked(Body(**v, limits=Limits(month=Cap(money=money), seconds=seconds, calls=calls)))
+    assert assistants.checked(kept) == kept
+    assert assistants.read(msgspec.json.decode(msgspec.json.encode(assistants.plain(kept)))) == kept
     assert "\x00" not in kept.prompt + kept.announcement + "".join(kept.phrases)
 
 
@@ -242,13 +242,13 @@ def test_an_assistant_suggests_at_once_and_answers_only_once_it_earned_that(any_
         turns.add(state, outcome=outcome, right=right)
     turns.add(outcome=TurnOutcome.TAKEN, assistant_id=made(desk, "Another"))
     with db.read() as session:
-        assert keeping.earned(session, one, [account, 0]) == {account: 9}
+        assert assistants.earned(session, one, [account, 0]) == {account: 9}
     with pytest.raises(NotEarnedError):
         put(desk, one, Mode.ANSWER)
     assert places(desk)[account].mode == Mode.SUGGEST
     turns.add(outcome=TurnOutcome.TAKEN, right=True)  # counts once
     with db.read() as session:
-        assert keeping.earned(session, one, [account]) == {account: 10}
+        assert assistants.earned(session, one, [account]) == {account: 10}
     placed = put(desk, one, Mode.ANSWER)
     assert (placed.mode, placed.opened) == (Mode.ANSWER, False)
     assert places(desk)[account].opened_by == ""
@@ -275,7 +275,7 @@ def test_who_types_the_name_of_the_account_opens_it(automated: Automated, typed:
 
 def unlock(desk: Automated, id_: int, typed: str) -> str:
     place = desk.desk.workspace, id_, desk.desk.account.id
-    return do(keeping.unlock, *place, typed_name=typed, actor=OLU)
+    return do(assistants.unlock, *place, typed_name=typed, actor=OLU)
 
 
 def test_unlocking_starts_nothing_until_it_is_set_to_answer(automated: Automated) -> None:
@@ -414,7 +414,7 @@ def test_a_stopped_assistant_leaves_nothing_under_way_and_people_get_its_convers
     assert ana
 
     def resume(work: UnitOfWork) -> bool:
-        return keeping.resume(work, keeping.get(work.session, work.workspace_id, one, lock=True))
+        return assistants.resume(work, assistants.get(work.session, work.workspace_id, one, lock=True))
 
     assert do(resume, desk.desk.workspace)
     assert assistant(one).stopped_at is None
@@ -424,17 +424,17 @@ def test_a_stopped_assistant_leaves_nothing_under_way_and_people_get_its_convers
 def test_many_conversations_are_handed_over_in_portions(
     automated: Automated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "AT_ONCE", 2)
+    monkeypatch.setattr(assistants, "AT_ONCE", 2)
     for name in ("ana", "bob", "cy"):
         automatic(automated, name)
     one = made(automated)
     put(automated, one)
     with pytest.raises(AssistantError):
-        do(keeping.delete, automated.desk.workspace, one)
+        do(assistants.delete, automated.desk.workspace, one)
     assert assistant(one).stopped_at is None, "nothing of it was written"
     assert stopped(automated, one) == 2
     assert stopped(automated, one) == 1
-    assert do(keeping.delete, automated.desk.workspace, one) == "Shop desk"
+    assert do(assistants.delete, automated.desk.workspace, one) == "Shop desk"
 
 
 def test_conversations_go_to_people_when_it_answers_by_itself_no_more(automated: Automated) -> None:
@@ -450,7 +450,7 @@ def test_an_account_says_which_assistant_looks_after_it(automated: Automated) ->
 
     def said() -> dict[int, tuple[str, str]]:
         with db.read() as session:
-            return keeping.on_accounts(session, automated.desk.workspace)
+            return assistants.on_accounts(session, automated.desk.workspace)
 
     assert said() == {}
     put(automated, one)

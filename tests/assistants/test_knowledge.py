@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from host.assistants.knowing import knowledge
+from host.assistants.knowledge import retrieval
 from host.assistants.models import EntryState
 from host.core import clock, db
 from host.models.inbox import Message
@@ -37,7 +37,7 @@ def known(workspace: int, assistant: int) -> dict[int, str]:
 
 def found(assistant: int, question: str, **given: int) -> list[str]:
     with db.read() as session:
-        return [one.title for one in knowledge.matching(session, assistant, question, **given)]
+        return [one.title for one in retrieval.matching(session, assistant, question, **given)]
 
 
 def test_the_right_topic_is_among_three(assistant: int, known: dict[int, str]) -> None:
@@ -45,13 +45,13 @@ def test_the_right_topic_is_among_three(assistant: int, known: dict[int, str]) -
     among = first = offered = 0
     with db.read() as session:
         for question, wanted in pottery.ASKED:
-            keys = [known[one.entry] for one in knowledge.topics(session, assistant, question)]
+            keys = [known[one.entry] for one in retrieval.topics(session, assistant, question)]
             assert len(keys) <= 3
             assert len(set(keys)) == len(keys)
             among += wanted in keys
             first += keys[:1] == [wanted]
             offered += len(keys)
-        quiet = sum(not knowledge.topics(session, assistant, one) for one in pottery.NO_ANSWER)
+        quiet = sum(not retrieval.topics(session, assistant, one) for one in pottery.NO_ANSWER)
     assert among >= 0.9 * len(pottery.ASKED)
     assert first >= 0.85 * len(pottery.ASKED)
     assert offered <= 1.5 * len(pottery.ASKED)
@@ -62,7 +62,7 @@ def test_a_model_is_given_what_answers(assistant: int, known: dict[int, str]) ->
     """It is given more than is offered: it can tell what answers."""
     with db.read() as session:
         given = [
-            (wanted, [known[one.entry_id] for one in knowledge.matching(session, assistant, question)])
+            (wanted, [known[one.entry_id] for one in retrieval.matching(session, assistant, question)])
             for question, wanted in pottery.ASKED
         ]
     assert sum(wanted in keys for wanted, keys in given) >= 0.95 * len(given)
@@ -93,7 +93,7 @@ def test_sources_are_numbered_and_say_where_they_stand(workspace: int, assistant
     making.entry(workspace, assistant, "Prices", "Mugs cost 20 €.\fBowls cost 30 €, large bowls 40 €.")
     making.entry(workspace, assistant, "Bowls", "All bowls hold half a litre.")
     with db.read() as session:
-        sources = knowledge.matching(session, assistant, "what do bowls cost?")
+        sources = retrieval.matching(session, assistant, "what do bowls cost?")
     assert [one.number for one in sources] == [1, 2, 3]
     assert [one.score for one in sources] == sorted((one.score for one in sources), reverse=True)
     (priced,) = [one for one in sources if "30 €" in one.text]
@@ -125,7 +125,7 @@ def test_what_is_not_ready_is_never_used(workspace: int, assistant: int) -> None
         making.put(entry, state=state)
         assert found(assistant, "vouchers") == []
         with db.read() as session:
-            assert knowledge.topics(session, assistant, "vouchers") == []
+            assert retrieval.topics(session, assistant, "vouchers") == []
     making.put(entry, state=EntryState.READY)
     assert found(assistant, "vouchers") == ["Vouchers"]
 
@@ -142,13 +142,13 @@ def test_the_index_is_made_once_for_a_version(
 ) -> None:
     making.entry(workspace, assistant, "Vouchers", "Vouchers are valid for three years.")
     made: list[int] = []
-    real = knowledge._made
+    real = retrieval._made
 
-    def slow(session: object, assistant_id: int) -> knowledge.Index:
+    def slow(session: object, assistant_id: int) -> retrieval.Index:
         made.append(assistant_id)
         return real(session, assistant_id)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(knowledge, "_made", slow)
+    monkeypatch.setattr(retrieval, "_made", slow)
     begin = threading.Barrier(8)
     answers: list[list[str]] = []
 
@@ -169,12 +169,12 @@ def test_the_index_is_made_once_for_a_version(
 
 
 def test_few_indexes_are_kept(workspace: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = knowledge._IndexCache(2)
+    kept = retrieval._IndexCache(2)
     made: list[int] = []
 
-    def make(number: int) -> knowledge.Index:
+    def make(number: int) -> retrieval.Index:
         made.append(number)
-        return knowledge.Index()
+        return retrieval.Index()
 
     for number in (1, 2, 1, 3, 1, 2):
         kept.get(number, 1, lambda number=number: make(number))  # type: ignore[misc]
@@ -192,5 +192,5 @@ def test_what_was_used_is_counted(workspace: int, assistant: int) -> None:
         toys.apply(account, toys.received(at=number))
         making.turn(assistant, toys.everything(Message)[-1].id, sources=of)
     with db.read() as session:
-        assert knowledge.used(session, assistant, clock.now() - timedelta(days=30)) == {7: 2}
-        assert knowledge.used(session, assistant, clock.now() + timedelta(days=1)) == {}
+        assert retrieval.used(session, assistant, clock.now() - timedelta(days=30)) == {7: 2}
+        assert retrieval.used(session, assistant, clock.now() + timedelta(days=1)) == {}

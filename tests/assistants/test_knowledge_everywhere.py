@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from host.assistants.knowing import cases, entries, knowledge, learning, reading, rereading
-from host.assistants.knowing.cases import CaseInput
-from host.assistants.knowing.reading import ExtractedText
+from host.assistants.knowledge import cases, entries, extraction, learning, refreshing, retrieval
+from host.assistants.knowledge.cases import CaseInput
+from host.assistants.knowledge.extraction import ExtractedText
 from host.assistants.models import EntryKind, EntryState
 from host.core import clock, db
 from tests import helpers
@@ -28,10 +28,10 @@ def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch:
     )
     page = making.entry(workspace, assistant, "a.example", kind=EntryKind.PAGE, origin="https://a.example/")
     monkeypatch.setattr(
-        reading, "fetch", lambda _url: ExtractedText("Hours", "Open on Saturday from 10 to 14.")
+        extraction, "fetch", lambda _url: ExtractedText("Hours", "Open on Saturday from 10 to 14.")
     )
-    assert rereading.read_due()
-    assert not rereading.read_due()
+    assert refreshing.read_due()
+    assert not refreshing.read_due()
     row = making.kept(page)
     assert (row.state, row.text) == (EntryState.READY, "Open on Saturday from 10 to 14.")
 
@@ -43,10 +43,10 @@ def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch:
         answered(message, YARD.format("you"), mia)
     now = clock.now()
     with db.read() as session:
-        (first,) = knowledge.matching(session, assistant, "norwegen")
+        (first,) = retrieval.matching(session, assistant, "norwegen")
         assert (first.entry_id, first.place, first.text) == (shipping, "p. 2", "Nach Norwegen: 24 €")
-        assert [one.entry for one in knowledge.topics(session, assistant, "open on saturday?")] == [page]
-        assert knowledge.used(session, assistant, now - timedelta(days=30)) == {shipping: 3}
+        assert [one.entry for one in retrieval.topics(session, assistant, "open on saturday?")] == [page]
+        assert retrieval.used(session, assistant, now - timedelta(days=30)) == {shipping: 3}
         assert entries.counts(session, workspace, assistant, now).entries == 2
         assert [one.id for one in entries.listing(session, workspace, assistant)] == [page, shipping]
         (gap,) = learning.gaps(session, assistant, SINCE, None)
@@ -63,4 +63,4 @@ def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch:
     assert db.write(lambda session: cases.forget(session, [conversation])) == 1
     assert do(entries.delete, workspace, assistant, shipping)
     with db.read() as session:
-        assert knowledge.matching(session, assistant, "norwegen") == []
+        assert retrieval.matching(session, assistant, "norwegen") == []

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.assistants import playing
-from host.assistants.knowing import entries, reading
+from host.assistants import trials
+from host.assistants.knowledge import entries, extraction
 from host.assistants.models import AssistantCase, EntryKind, EntryState, KnowledgeEntry, TurnState
 from host.assistants.pages import learning_views
-from host.assistants.playing import Played
+from host.assistants.trials import Played
 from host.assistants.values import ModelError
 from host.channels.pages import greetings
 from host.core import db
@@ -237,7 +237,7 @@ def test_a_page_is_added_and_read_later(owner: helpers.Browser, base_path: str) 
 def test_without_the_extra_pages_are_refused_with_the_way_out(
     owner: helpers.Browser, base_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "is_available", lambda: False)
+    monkeypatch.setattr(extraction, "is_available", lambda: False)
     answer = owner.post_form(f"{base_path}/knowledge/new", kind="page", url="https://pottery.example/")
     assert answer.status_code == 400
     assert "[assistants]" in text(answer)
@@ -447,7 +447,7 @@ def test_cases_that_are_due_are_tried(
         asked.append(lines[-1][1])
         return Played(text="It costs 14 €.") if "Norway" in lines[-1][1] else Played(hands_over=True)
 
-    monkeypatch.setattr(playing, "play", play)
+    monkeypatch.setattr(trials, "play", play)
     assert owner.post_form(f"{base_path}/cases/try").status_code == 303
     page = text(owner.get(f"{base_path}/cases"))
     assert "2 test cases were run, 1 passed." in page
@@ -458,7 +458,7 @@ def test_cases_that_are_due_are_tried(
     def fail(*_given: object) -> Played:
         raise ModelError("model_timeout")
 
-    monkeypatch.setattr(playing, "play", fail)
+    monkeypatch.setattr(trials, "play", fail)
     owner.post_form(f"{base_path}/cases/try")
     assert "The model did not answer in time" in text(owner.get(f"{base_path}/cases"))
 

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.assistants import keeping
-from host.assistants.knowing import alike, learning
-from host.assistants.knowing.learning import Draft, Gap
+from host.assistants import assistants
+from host.assistants.knowledge import learning, similarity
+from host.assistants.knowledge.learning import Draft, Gap
 from host.assistants.models import DismissedAnswer, KnowledgeEntry, TurnState
 from host.core import clock, db
 from host.models.inbox import DeliveryState, Direction, Message, Origin
@@ -102,7 +102,7 @@ def drafts(account: AccountRef, assistant: int | None = None) -> list[Draft]:
 @settings(max_examples=100)
 @given(st.lists(st.text(max_size=30), max_size=40), st.booleans())
 def test_each_text_is_in_one_group(texts: list[str], weighted: bool) -> None:
-    groups = alike.grouped(texts, least=0.5, weighted=weighted)
+    groups = similarity.grouped(texts, least=0.5, weighted=weighted)
     assert sorted(place for group in groups for place in group) == list(range(len(texts)))
     assert [len(group) for group in groups] == sorted((len(group) for group in groups), reverse=True)
     for group in groups:
@@ -120,7 +120,7 @@ def test_the_same_text_is_one_group_in_any_script() -> None:
         "駐車場はありますか？",
         "Kiln",
     ]
-    assert alike.grouped(texts, least=0.6) == [[0, 4], [1, 5], [2, 3], [6]]
+    assert similarity.grouped(texts, least=0.6) == [[0, 4], [1, 5], [2, 3], [6]]
 
 
 # ---- asked and not answered ----------------------------------------------------------------------------
@@ -409,6 +409,6 @@ def test_dismissed_answers_work_on_each_database(any_database: db.Database) -> N
     id_ = do(learning.dismiss, workspace, assistant, PLACES).id
     with db.read() as session:
         assert learning.dismissals(session, assistant) == (1, id_)
-    do(keeping.delete, workspace, assistant)
+    do(assistants.delete, workspace, assistant)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(DismissedAnswer)) == 0

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping, playing
+from host.assistants import assistants, trials
 from host.assistants.models import Mode, TurnOutcome, TurnState
-from host.assistants.playing import Played
 from host.assistants.tools import ToolUse
+from host.assistants.trials import Played
 from host.assistants.values import Body, Cited, ModelError, Topic
 from host.channels.directory import Directory
 from host.core import db
@@ -57,14 +57,14 @@ def audited() -> list[tuple[str, str, dict[str, Any]]]:
 
 def body(id_: int) -> Body:
     with db.read() as session:
-        found = keeping.body_of(session, assistant(id_))
+        found = assistants.body_of(session, assistant(id_))
     assert found is not None
     return found
 
 
 def mode(desk: Automated) -> Mode:
     with db.read() as session:
-        found = keeping.places(session, desk.desk.workspace).get(desk.desk.account.id)
+        found = assistants.places(session, desk.desk.workspace).get(desk.desk.account.id)
     return Mode.OFF if found is None else found.mode
 
 
@@ -395,7 +395,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
             took_ms=2_800,
         )
 
-    monkeypatch.setattr(playing, "play", play)
+    monkeypatch.setattr(trials, "play", play)
     return asked
 
 
@@ -465,7 +465,7 @@ def test_an_answer_that_does_not_come_says_why_and_keeps_the_question(
     def play(*_given: Any) -> Played:
         raise ModelError("model_timeout", detail="key=secret")
 
-    monkeypatch.setattr(playing, "play", play)
+    monkeypatch.setattr(trials, "play", play)
     id_ = made(automated)
     answer = owner.post_form(path(automated, id_, "playground"), ask="Norway?")
     assert answer.status_code == 200
@@ -478,7 +478,7 @@ def test_what_it_would_give_to_people_says_why(
     automated: Automated, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = Played(hands_over=True, reason="no_source", because="nothing about candles")
-    monkeypatch.setattr(playing, "play", lambda *_given: given)
+    monkeypatch.setattr(trials, "play", lambda *_given: given)
     id_ = made(automated)
     page = plain(owner.post_form(path(automated, id_, "playground"), ask="do you sell candles?"))
     assert "Would hand off to the team. No answer found in its knowledge “nothing about candles”" in page
@@ -492,7 +492,7 @@ def test_what_it_offers_and_which_tools_it_used_is_shown(
         offers=[Topic(1, "Shipping"), Topic(2, "Returns")],
         calls=[ToolUse("order", {"number": 10482}, "#10482 <b>", 12)],
     )
-    monkeypatch.setattr(playing, "play", lambda *_given: given)
+    monkeypatch.setattr(trials, "play", lambda *_given: given)
     answer = owner.post_form(path(automated, made(automated), "playground"), ask="hello")
     assert "Is your question about one of these? Shipping Returns Talk to a person" in plain(answer)
     assert "<code>order</code>" in text(answer)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from host.assistants import keeping, playing
-from host.assistants.knowing import entries, learning
+from host.assistants import assistants, trials
+from host.assistants.knowledge import entries, learning
 from host.assistants.models import Mode, TurnOutcome, TurnState
-from host.assistants.playing import AnswerDelivery, Played
 from host.assistants.tools import ToolUse
+from host.assistants.trials import AnswerDelivery, Played
 from host.assistants.values import Cited
 from host.core import clock, db
 from host.sdk.channel import Capabilities
@@ -50,7 +50,7 @@ ANSWER = Played(
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the playground answer the same whatever is asked."""
-    monkeypatch.setattr(playing, "play", lambda *_given: ANSWER)
+    monkeypatch.setattr(trials, "play", lambda *_given: ANSWER)
 
 
 HANDBOOK = "# Shipping\n\nTo Norway it takes 4 to 6 days and costs 18 euros, customs included.\n"
@@ -80,7 +80,7 @@ def test_from_nothing_to_suggesting_in_at_most_ten_steps(automated: Automated, p
     assert person.steps <= 10
     assert mode(desk) == Mode.SUGGEST
     with db.read() as session:
-        (shown,) = keeping.listing(session, desk.desk.workspace)
+        (shown,) = assistants.listing(session, desk.desk.workspace)
         (known,) = entries.listing(session, desk.desk.workspace, shown.id)
     assert (shown.model_id, known.origin) == (chosen, "handbook.md")
 
@@ -189,7 +189,7 @@ def furnished(desk: Automated) -> int:
     put(desk, id_, Mode.ANSWER, account_id=studio.id, typed_name="Studio")
     put(desk, two, account_id=mail.id)
 
-    do(keeping.change, desk.desk.workspace, id_, model_id=asked)
+    do(assistants.change, desk.desk.workspace, id_, model_id=asked)
     do(learning.dismiss, desk.desk.workspace, id_, PLACES)
     turns, source = Turns(desk, id_), [{"number": 1, "title": "Shipping to the Nordics"}]
     for days in range(30):

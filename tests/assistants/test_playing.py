@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from host.assistants import keeping, playing
-from host.assistants.keeping import AccountNotThereError
-from host.assistants.knowing import knowledge
+from host.assistants import assistants, trials
+from host.assistants.assistants import AccountNotThereError
+from host.assistants.knowledge import retrieval
 from host.assistants.models import Mode
-from host.assistants.playing import PlaygroundAccount
+from host.assistants.trials import PlaygroundAccount
 from host.assistants.values import Ask, Body, CallTool, ModelAnswer, ModelUsage, Thought, Topic
 from host.channels.directory import Directory
 from host.core import clock
@@ -32,23 +32,23 @@ from tests.inbox import toys
 from tests.rules.ruled import add_rule
 
 
-def play(desk: Automated, id_: int, *adapters: ChannelAdapter, **more: Any) -> playing.Played:
+def play(desk: Automated, id_: int, *adapters: ChannelAdapter, **more: Any) -> trials.Played:
     directory = Directory(adapters, tools=more.pop("tools", ()))
     on = PlaygroundAccount(more.pop("account", desk.desk.account.id), directory)
     lines = [("customer", "Do you ship to Norway?")]
-    return playing.play(desk.desk.workspace, id_, lines, None, on, **more)
+    return trials.play(desk.desk.workspace, id_, lines, None, on, **more)
 
 
 @pytest.fixture
 def id_(automated: Automated, monkeypatch: pytest.MonkeyPatch) -> int:
     """An assistant that knows three topics."""
     topics = [Topic(1, "Shipping"), Topic(2, "Norway"), Topic(3, "Boats")]
-    monkeypatch.setattr(knowledge, "topics", lambda *_given, **_named: topics)
+    monkeypatch.setattr(retrieval, "topics", lambda *_given, **_named: topics)
     return made(automated)
 
 
 def test_topics_are_offered_as_the_channel_of_the_account_can(automated: Automated, id_: int) -> None:
-    nowhere = playing.play(automated.desk.workspace, id_, [("customer", "Do you ship to Norway?")])
+    nowhere = trials.play(automated.desk.workspace, id_, [("customer", "Do you ship to Norway?")])
     assert (len(nowhere.offers), nowhere.there) == (3, None)
     rich = play(automated, id_, toys.Rich())
     assert len(rich.offers) == 2, "three buttons, and one is for a person"
@@ -87,8 +87,8 @@ def test_the_tools_of_its_channel_are_offered_and_those_that_read_are_used(
     waves = AssistantTool("toy.wave", "email", "Wave", "Never.", schema, look, ToolEffect.REVERSIBLE)
 
     def chosen(work: UnitOfWork) -> None:
-        keeping.save_version(work, id_, body=Body(builtin=("toy.look", "toy.wave")))
-        keeping.change(work, id_, model_id=model_id)
+        assistants.save_version(work, id_, body=Body(builtin=("toy.look", "toy.wave")))
+        assistants.change(work, id_, model_id=model_id)
 
     model_id = model(automated)
     do(chosen, automated.desk.workspace)
@@ -107,7 +107,7 @@ def test_the_tools_of_its_channel_are_offered_and_those_that_read_are_used(
     assert [one.title for one in played.sources if one.used] == ["Look"]
     ((about),) = used
     assert (about.account.id, about.contact, about.username) == (automated.desk.account.id, "", None)
-    elsewhere = playing.play(
+    elsewhere = trials.play(
         automated.desk.workspace, id_, [("customer", "Hello")], None, None, ask_model=ask_model
     )
     assert (elsewhere.calls, elsewhere.hands_over) == ([], True)
@@ -129,12 +129,12 @@ def test_where_it_is_on_several_one_is_chosen(automated: Automated, monkeypatch:
     )
     asked: list[int | None] = []
 
-    def played(*given: Any) -> playing.Played:
+    def played(*given: Any) -> trials.Played:
         asked.append(None if given[4] is None else given[4].account_id)
-        there = playing.AnswerDelivery("@sample.studio", True, True, clock.now() + timedelta(hours=24))
-        return playing.Played(text="Yes.", there=there)
+        there = trials.AnswerDelivery("@sample.studio", True, True, clock.now() + timedelta(hours=24))
+        return trials.Played(text="Yes.", there=there)
 
-    monkeypatch.setattr(playing, "play", played)
+    monkeypatch.setattr(trials, "play", played)
     page = path(automated, id_, "playground")
     owner.post_form(page, ask="Hello")
     assert asked == [first], "it is on no account, so it is tried on the first"
@@ -170,7 +170,7 @@ def test_the_rules_that_look_first_are_shown_in_their_order(
         add_rule(automated, {"do": "label", "label": label}, name=name, state=state, conditions=conditions)
     person = helpers.make_user(name="Olu", workspace=automated.desk.workspace, role=Role.OWNER)
     owner = helpers.client_for(automated.desk.app, person)
-    monkeypatch.setattr(playing, "play", lambda *_given: playing.Played(reason="no_source", hands_over=True))
+    monkeypatch.setattr(trials, "play", lambda *_given: trials.Played(reason="no_source", hands_over=True))
     page = plain(owner.post_form(path(automated, id_, "playground"), ask="I want a refund"))
     assert "Refunds Add label Refund Tried first matches, but runs in shadow mode" in page
     assert "Words like STOP, Orders no match" in page

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from host.assistants.knowing import reading
-from host.assistants.knowing.reading import ReadingError
+from host.assistants.knowledge import extraction
+from host.assistants.knowledge.extraction import ReadingError
 from tests.assistants import papers
 
 PAGE = """<!doctype html><html lang="de"><head><title>Versand | Sample Pottery</title>
@@ -27,7 +27,7 @@ und kostet 14 €.</p>
 def outcome(kind: str, data: bytes) -> str:
     """Return why it could not be read; empty: it could, and holds nothing of this machine."""
     try:
-        found = reading.read(kind, data)
+        found = extraction.read(kind, data)
     except ReadingError as error:
         return error.reason
     assert len(found.text) <= 200_000
@@ -37,12 +37,12 @@ def outcome(kind: str, data: bytes) -> str:
 
 def refused(kind: str, data: bytes, **given: str) -> str:
     with pytest.raises(ReadingError) as error:
-        reading.read(kind, data, **given)
+        extraction.read(kind, data, **given)
     return error.value.reason
 
 
 def test_a_pdf_is_read_page_by_page() -> None:
-    found = reading.read(
+    found = extraction.read(
         "pdf", papers.pdf("Prices for shops\nFrom 30 pieces on", "", "Süße Schale 35 %", title="Wholesale")
     )
     assert found.title == "Wholesale"
@@ -54,7 +54,7 @@ def test_a_pdf_is_read_page_by_page() -> None:
 
 
 def test_a_page_is_read_without_what_stands_around_it() -> None:
-    found = reading.read("html", PAGE.encode())
+    found = extraction.read("html", PAGE.encode())
     assert "Versand" in found.title
     for words in ("Österreich", "14 €", "Spedition", "Norwegen"):
         assert words in found.text
@@ -64,13 +64,13 @@ def test_a_page_is_read_without_what_stands_around_it() -> None:
 
 
 def test_a_page_is_read_in_the_letters_its_server_names() -> None:
-    found = reading.read("html", PAGE.encode("cp1252"), charset="windows-1252")
+    found = extraction.read("html", PAGE.encode("cp1252"), charset="windows-1252")
     assert "Österreich" in found.text
-    assert "Österreich" in reading.read("html", PAGE.encode(), charset="no-such-charset").text
+    assert "Österreich" in extraction.read("html", PAGE.encode(), charset="no-such-charset").text
 
 
 def test_text_is_read_as_it_is() -> None:
-    assert reading.read("plain", "\ufeff# Title\r\n\r\nWörter\f\n".encode()).text == "# Title\n\nWörter"
+    assert extraction.read("plain", "\ufeff# Title\r\n\r\nWörter\f\n".encode()).text == "# Title\n\nWörter"
     assert refused("plain", b"\xff\xfe\x00") == "file_unreadable"
     assert refused("plain", b" \n") == "page_empty"
     assert refused("plain", b"x" * 200_001) == "page_large"
@@ -99,7 +99,7 @@ def test_a_hostile_pdf_is_refused(data: bytes | Callable[[], bytes], reason: str
 
 
 def test_a_pdf_that_only_names_an_owner_is_read() -> None:
-    assert reading.read("pdf", papers.locked("", "open words")).text == "open words"
+    assert extraction.read("pdf", papers.locked("", "open words")).text == "open words"
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_hostile_html_is_refused_or_read_without_harm(data: bytes) -> None:
 
 
 def test_a_file_is_what_its_name_and_its_bytes_say() -> None:
-    assert reading.kind_of("Prices.PDF", b"%PDF-1.7 ...") == "pdf"
-    assert reading.kind_of("notes.md", b"# Notes") == "plain"
-    assert reading.kind_of("notes.txt", b"%PDF-1.7") is None
-    assert reading.kind_of("prices.pdf", b"PK") is None
-    assert reading.kind_of("prices", b"words") is None
-    assert reading.kind_of("setup.exe", b"MZ") is None
+    assert extraction.kind_of("Prices.PDF", b"%PDF-1.7 ...") == "pdf"
+    assert extraction.kind_of("notes.md", b"# Notes") == "plain"
+    assert extraction.kind_of("notes.txt", b"%PDF-1.7") is None
+    assert extraction.kind_of("prices.pdf", b"PK") is None
+    assert extraction.kind_of("prices", b"words") is None
+    assert extraction.kind_of("setup.exe", b"MZ") is None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from host.assistants.knowing import entries, knowledge, reading, rereading
+from host.assistants.knowledge import entries, extraction, refreshing, retrieval
 from host.assistants.models import EntryKind, EntryState, KnowledgeEntry
 from host.core import clock, db, guard
 from tests import helpers
@@ -47,7 +47,7 @@ def assistant(workspace: int) -> int:
 
 
 def add(workspace: int, assistant: int, url: str, title: str = "") -> int:
-    return making.entry(workspace, assistant, title or reading.short(url), kind=EntryKind.PAGE, origin=url)
+    return making.entry(workspace, assistant, title or extraction.short(url), kind=EntryKind.PAGE, origin=url)
 
 
 def state(entry: int) -> tuple[str, str | None]:
@@ -57,7 +57,7 @@ def state(entry: int) -> tuple[str, str | None]:
 
 def found(assistant: int, question: str) -> list[str]:
     with db.read() as session:
-        return [one.title for one in knowledge.matching(session, assistant, question)]
+        return [one.title for one in retrieval.matching(session, assistant, question)]
 
 
 def test_a_page_is_read_and_found(
@@ -66,12 +66,12 @@ def test_a_page_is_read_and_found(
     entry = add(workspace, assistant, site.put("/versand", PAGE.encode(), HTML))
     assert state(entry) == (EntryState.WAITING, None)
     assert found(assistant, "Österreich Spedition") == []
-    assert rereading.read_due()
+    assert refreshing.read_due()
     row = making.kept(entry)
     assert (row.state, row.due_at) == (EntryState.READY, making.later(days=7))
     assert "Versand" in row.title
     assert found(assistant, "Österreich Spedition") == [row.title]
-    assert rereading.read_due() is False
+    assert refreshing.read_due() is False
 
 
 def test_the_same_words_only_move_the_moment(
@@ -79,12 +79,12 @@ def test_the_same_words_only_move_the_moment(
 ) -> None:
     url = site.put("/versand", PAGE.encode(), HTML)
     entry = add(workspace, assistant, url, "Our title")
-    rereading.read_due()
+    refreshing.read_due()
     with db.read() as session:
         before = [one.id for one in entries.passages_of(session, entry)]
     version = making.knowledge_version(assistant)
     now[0] = making.later(days=8)
-    assert rereading.read_due()
+    assert refreshing.read_due()
     row = making.kept(entry)
     assert (row.title, row.checked_at, row.due_at) == ("Our title", now[0], now[0] + timedelta(days=7))
     assert making.knowledge_version(assistant) == version
@@ -92,7 +92,7 @@ def test_the_same_words_only_move_the_moment(
         assert [one.id for one in entries.passages_of(session, entry)] == before
     site.put("/versand", PAGE.replace("14 €", "16 €").encode(), HTML)
     now[0] = making.later(days=16)
-    assert rereading.read_due()
+    assert refreshing.read_due()
     assert "16 €" in making.kept(entry).text
     assert making.knowledge_version(assistant) > version
 
@@ -103,17 +103,17 @@ def test_a_page_that_is_gone_is_not_used(
 ) -> None:
     url = site.put("/versand", PAGE.encode(), HTML)
     entry = add(workspace, assistant, url, "Versand")
-    rereading.read_due()
+    refreshing.read_due()
     assert found(assistant, "Österreich Spedition") == ["Versand"]
     site.put("/versand", PAGE.encode(), HTML, status=status)
     checked, now[0] = now[0], making.later(days=8)
-    rereading.read_due()
+    refreshing.read_due()
     assert state(entry) == (EntryState.GONE, "page_gone")
     assert making.kept(entry).checked_at == checked
     assert found(assistant, "Österreich Spedition") == []
     site.put("/versand", PAGE.encode(), HTML)
     now[0] = making.later(days=16)
-    rereading.read_due()
+    refreshing.read_due()
     assert state(entry) == (EntryState.READY, None)
     assert found(assistant, "Österreich Spedition") == ["Versand"]
 
@@ -123,21 +123,21 @@ def test_a_page_that_fails_is_tried_again_and_given_up(
 ) -> None:
     url = site.put("/versand", PAGE.encode(), HTML)
     entry = add(workspace, assistant, url, "Versand")
-    rereading.read_due()
+    refreshing.read_due()
     site.put("/versand", b"sorry", HTML, status=500)
     now[0] = making.later(days=8)
     pauses = []
     for _number in range(3):
-        assert rereading.read_due()
+        assert refreshing.read_due()
         row = making.kept(entry)
         assert state(entry) == (EntryState.READY, "page_failed")
         assert row.due_at is not None
         pauses.append(row.due_at - now[0])
-        assert rereading.read_due() is False
+        assert refreshing.read_due() is False
         now[0] = row.due_at
     assert pauses == sorted(set(pauses))
     assert found(assistant, "Österreich Spedition") == ["Versand"]
-    assert rereading.read_due()
+    assert refreshing.read_due()
     assert state(entry) == (EntryState.FAILED, "page_failed")
     assert found(assistant, "Österreich Spedition") == []
     assert len(site.asked) == 5
@@ -180,7 +180,7 @@ def test_what_is_no_page_of_words_is_refused(
     expected: tuple[str, str | None],
 ) -> None:
     entry = add(workspace, assistant, site.put(path, body, kind, **given))
-    assert rereading.read_due()
+    assert refreshing.read_due()
     assert state(entry) == expected
 
 
@@ -188,7 +188,7 @@ def test_a_redirect_is_followed(workspace: int, assistant: int, site: Provider, 
     site.put("/new", PAGE.encode(), HTML)
     url = site.put("/old", b"", HTML, status=301, headers={"Location": "/new"})
     entry = add(workspace, assistant, url)
-    rereading.read_due()
+    refreshing.read_due()
     assert state(entry) == (EntryState.READY, None)
 
 
@@ -199,9 +199,9 @@ def test_private_addresses_are_not_reached(workspace: int, assistant: int, now: 
         "https://user:secret@example.com/",
         "file:///etc/passwd",
     ):
-        assert not reading.allows(url) or url == "https://127.0.0.1/"
+        assert not extraction.allows(url) or url == "https://127.0.0.1/"
     entry = add(workspace, assistant, "https://127.0.0.1/")
-    rereading.read_due()
+    refreshing.read_due()
     assert state(entry) == (EntryState.FAILED, "page_forbidden")
 
 
@@ -212,7 +212,7 @@ def test_a_page_deleted_while_it_is_read_stays_deleted(
         do(entries.delete, workspace, assistant, entry)
 
     entry = add(workspace, assistant, site.put("/versand", PAGE.encode(), HTML, before=delete))
-    assert rereading.read_due()
+    assert refreshing.read_due()
     with db.read() as session:
         assert session.get(KnowledgeEntry, entry) is None
 
@@ -221,7 +221,7 @@ def test_a_page_is_one_processs_to_read(
     workspace: int, assistant: int, site: Provider, now: list[datetime]
 ) -> None:
     again: list[bool] = []
-    url = site.put("/versand", PAGE.encode(), HTML, before=lambda: again.append(rereading.read_due()))
+    url = site.put("/versand", PAGE.encode(), HTML, before=lambda: again.append(refreshing.read_due()))
     add(workspace, assistant, url)
-    rereading.read_due()
+    refreshing.read_due()
     assert again == [False]

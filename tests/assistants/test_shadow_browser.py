@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.assistants import keeping
+from host.assistants import assistants
 from host.assistants.models import AssistantTurn, Mode, TurnState
 from host.core import clock, db
 from host.inbox import outcome
@@ -68,4 +68,4 @@ def test_a_pair_is_called_as_good_and_counts(automated: Automated, page: Any) ->
     with db.read() as session:
         assert session.get_one(AssistantTurn, turn).right is True
         account = automated.desk.account.id
-        assert keeping.earned(session, id_, [account]) == {account: 1}
+        assert assistants.earned(session, id_, [account]) == {account: 1}

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from host.assistants import keeping
+from host.assistants import assistants
 from host.assistants.models import Mode
 from host.assistants.values import Ask, CallTool, ModelAnswer, ModelError
 from host.core import clock
@@ -215,7 +215,7 @@ def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
     assisted.said()
     assisted.think()
 
-    do(keeping.change, assisted.desk.workspace, assisted.assistant, stopped=True)
+    do(assistants.change, assisted.desk.workspace, assisted.assistant, stopped=True)
     shown = page(assisted)
     assert "Someone handed this off to the team: Someone stopped the assistant" in shown
     assert "None handed" not in shown

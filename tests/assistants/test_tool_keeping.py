@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.assistants import tool_keeping
-from host.assistants.keeping import AssistantNotFoundError
+from host.assistants import program_tools
+from host.assistants.assistants import AssistantNotFoundError
 from host.assistants.models import AssistantTool
-from host.assistants.tool_keeping import (
+from host.assistants.program_tools import (
     ToolError,
     TooManyToolsError,
 )
@@ -30,32 +30,32 @@ for _ in range(60):
 
 
 def made(staffed: Staffed, **more: Any) -> AssistantTool:
-    return do(tool_keeping.create, staffed.workspace, staffed.assistant, wanted_tool(**more))
+    return do(program_tools.create, staffed.workspace, staffed.assistant, wanted_tool(**more))
 
 
 def test_a_tool_is_kept_with_its_secret_sealed(staffed: Staffed) -> None:
     row = made(staffed)
     with db.read() as session:
         stored = session.execute(sa.text("SELECT * FROM assistant_tools")).one()
-        reached = tool_keeping.reached(row)
+        reached = program_tools.reached(row)
     assert "shop-secret-42" not in str(stored)
     assert reached.secret is not None
     assert reached.secret.reveal() == SECRET
     assert "shop-secret-42" not in repr(reached)
-    assert tool_keeping.offer(row).parameters == SCHEMA
+    assert program_tools.offer(row).parameters == SCHEMA
 
 
 def test_a_secret_stays_unless_the_host_changes(staffed: Staffed) -> None:
     row = made(staffed)
     where = staffed.workspace, staffed.assistant, row.id
-    do(tool_keeping.change, *where, wanted_tool(secret=None, url="https://shop.example.com/v2"))
-    kept = tool_keeping.reached(toys.only(AssistantTool)).secret
+    do(program_tools.change, *where, wanted_tool(secret=None, url="https://shop.example.com/v2"))
+    kept = program_tools.reached(toys.only(AssistantTool)).secret
     assert kept is not None
     assert kept.reveal() == SECRET
     with pytest.raises(ToolError) as refused:
-        do(tool_keeping.change, *where, wanted_tool(secret=None, url="https://evil.example.com/"))
+        do(program_tools.change, *where, wanted_tool(secret=None, url="https://evil.example.com/"))
     assert refused.value.field == "secret"
-    do(tool_keeping.change, *where, wanted_tool(secret="", url="https://evil.example.com/"))
+    do(program_tools.change, *where, wanted_tool(secret="", url="https://evil.example.com/"))
     assert toys.only(AssistantTool).secret is None
 
 
@@ -104,24 +104,24 @@ def test_names_are_given_once_and_there_are_twenty(staffed: Staffed) -> None:
     with pytest.raises(ToolError) as refused:
         made(staffed)
     assert refused.value.field == "name"
-    for number in range(tool_keeping.MOST - 1):
+    for number in range(program_tools.MOST - 1):
         made(staffed, name=f"order_{number}")
     with pytest.raises(TooManyToolsError):
         made(staffed, name="one_more")
     where = staffed.workspace, staffed.assistant
     with pytest.raises(ToolError):
-        do(tool_keeping.change, *where, first.id, wanted_tool(name="order_3"))
-    assert do(tool_keeping.delete, *where, first.id) == "Order by number"
+        do(program_tools.change, *where, first.id, wanted_tool(name="order_3"))
+    assert do(program_tools.delete, *where, first.id) == "Order by number"
 
 
 def test_another_workspace_has_none_of_it(staffed: Staffed) -> None:
     row, other = made(staffed), helpers.make_workspace("Other")
     with pytest.raises(AssistantNotFoundError):
-        do(tool_keeping.create, other, staffed.assistant, wanted_tool(name="x"))
+        do(program_tools.create, other, staffed.assistant, wanted_tool(name="x"))
     with pytest.raises(AssistantNotFoundError):
-        do(tool_keeping.change, other, staffed.assistant, row.id, wanted_tool(name="x"))
+        do(program_tools.change, other, staffed.assistant, row.id, wanted_tool(name="x"))
     with pytest.raises(AssistantNotFoundError):
-        do(tool_keeping.delete, other, staffed.assistant, row.id)
+        do(program_tools.delete, other, staffed.assistant, row.id)
 
 
 def test_a_pattern_takes_no_time_that_explodes() -> None:

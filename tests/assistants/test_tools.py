@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from host import recording
-from host.assistants import tool_keeping, tools
+from host.assistants import program_tools, tools
 from host.assistants.language import language_models
 from host.assistants.language.asking import ask
 from host.assistants.language.language_models import ModelInput
 from host.assistants.models import AssistantCall, CallState
 from host.assistants.tools import CallDecidedError, CallGoneError, Runner
 from host.assistants.values import Body, Speaks
-from host.channels import hanging
+from host.channels import timeouts
 from host.channels.directory import Directory
 from host.core import db, guard
 from host.core.backports.values import replace
@@ -141,12 +141,11 @@ def test_a_tool_of_an_addon_that_asks_is_used_once_a_person_said_so(staffed: Sta
     found = brought(staffed, ToolEffect.ASKS, note)
     with db.read() as session:
         offered = tools.offers(session, staffed.assistant, Body(builtin=("toy.order",)), found)
-    place = {"workspace_id": staffed.workspace, "conversation_id": staffed.conversation}
     for turn, away in ((staffed.turn, True), (staffed.make_turn(2), False)):
         asked = runner(staffed, offered=offered, brought=found, turn_id=turn)("toy-order", {"number": 7})
         assert (asked, used) == (tools.ASKED, [])
         call = staffed.calls()[-1]
-        db.write(tools.decide, **place, call_id=call.id, is_allowed=True)
+        do(tools.decide, staffed.workspace, staffed.conversation, call.id, is_allowed=True)
         directory = NOBODY if away else bringing(*found.values())
         done = tools.carry_out(call.id, directory, author_id=None)
         assert done is not None
@@ -274,7 +273,7 @@ def test_a_tool_nobody_offered_or_that_is_gone_is_none(staffed: Staffed, receive
     run = runner(staffed, Body(builtin=()))
     assert run("close", {}) == tools.UNKNOWN
     assert run("refund", {}) == tools.UNKNOWN
-    do(tool_keeping.delete, staffed.workspace, staffed.assistant, row.id)
+    do(program_tools.delete, staffed.workspace, staffed.assistant, row.id)
     assert run("order", {"number": 1}) == tools.UNKNOWN
     assert noted(staffed) == []
 
@@ -337,10 +336,8 @@ def test_whatever_a_tool_does_the_model_is_told_in_words(
 
 
 def decide(staffed: Staffed, call: AssistantCall, is_allowed: bool, **more: Any) -> AssistantCall:
-    values = {"workspace_id": staffed.workspace, "conversation_id": staffed.conversation, "call_id": call.id}
-    return db.write(
-        lambda session: tools.decide(session, **{**values, **more}, is_allowed=is_allowed)  # type: ignore[arg-type]
-    )
+    at, of = more.get("workspace_id", staffed.workspace), more.get("conversation_id", staffed.conversation)
+    return do(tools.decide, at, of, more.get("call_id", call.id), is_allowed=is_allowed)
 
 
 def asked(staffed: Staffed, *uses: tuple[str, dict[str, Any]]) -> Sequence[AssistantCall]:
@@ -380,7 +377,7 @@ def test_only_who_has_the_conversation_decides(staffed: Staffed) -> None:
 
 
 def test_a_tool_is_tried_for_nobody(staffed: Staffed, receiver: Receiver) -> None:
-    reached = tool_keeping.reached(staffed.tool(receiver.url))
+    reached = program_tools.reached(staffed.tool(receiver.url))
     receiver.words = b"fine"
     tried = tools.try_it(reached, {"number": 1})
     assert (tried.is_good, tried.said) == (True, "fine")
@@ -429,7 +426,7 @@ def test_tools_are_used_and_decided_about_on_every_database(any_desk: Automated,
     assert run("order", {"number": "\ud800"}) in {"The tool failed.", "[4] Order by number (now)\nfine"}
     with db.read() as session:
         (call,) = tools.waiting(session, staffed.turn)
-        listed = {one.row.name: one.uses for one in tool_keeping.listing(session, staffed.assistant)}
+        listed = {one.row.name: one.uses for one in program_tools.listing(session, staffed.assistant)}
     assert listed["refund"] == 1
     assert has(staffed) == {label}
     decide(staffed, call, True)
@@ -463,7 +460,7 @@ def hanging_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     one = Hanging()
     yield one
     one.goes_on.set()
-    until(lambda: not hanging.count("tool toy.order"))
+    until(lambda: not timeouts.count("tool toy.order"))
 
 
 def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
@@ -480,8 +477,8 @@ def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
     assert [state for _n, _tool, state, _result in noted(staffed)] == ["failed"] * 3
     recording.flush()
     with db.read() as session:
-        assert [(one.slug, one.name) for one in hanging.lately(session)] == [("toy", "tool toy.order")]
+        assert [(one.slug, one.name) for one in timeouts.lately(session)] == [("toy", "tool toy.order")]
     hanging_tool.goes_on.set()
-    until(lambda: not hanging.count("tool toy.order"))
+    until(lambda: not timeouts.count("tool toy.order"))
     run = runner(staffed, offered=offered, brought=found)
     assert "It left on Wednesday." in run("toy-order", {"number": 4})

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 import sqlalchemy as sa
 
-from host.assistants import judging, keeping, suggesting, thinking, tools, turns, writing
+from host.assistants import assistants, ratings, results, suggestions, tools, turn_worker, turns
 from host.assistants.models import Mode, TurnState
 from host.assistants.values import Cap, Limits, ModelAnswer, ModelError
 from host.automation.deciding import Answer
@@ -221,7 +221,7 @@ class TestAnswering:
         assisted.attach(Mode.ANSWER)
         assisted.said(text="Do you sell candles?")
         assisted.model.says = ModelAnswer(hands_over=True)
-        with mock.patch.object(writing, "_types", return_value=True):
+        with mock.patch.object(results, "_types", return_value=True):
             assisted.think()
         assert assisted.automatic() == []
         assert assisted.handled_by() == "person"
@@ -372,14 +372,14 @@ class TestFailing:
         with clock.travel(timedelta(seconds=10)), any_assisted.knowing():
             (turn_id,) = any_assisted.due()
             directory = any_assisted.desk.generation.directory
-            dead = db.write(thinking._begin, turn_id, directory, clock.now())
-            assert isinstance(dead, thinking.ClaimedTurn)
+            dead = db.write(turn_worker._begin, turn_id, directory, clock.now())
+            assert isinstance(dead, turn_worker.ClaimedTurn)
             assert any_assisted.due() == []
         with clock.travel(timedelta(seconds=120)):
             assert any_assisted.due() == [turn_id]
             assert any_assisted.think_about(turn_id) == TurnState.SENT
-            late = writing.TurnResult(text="Something else", cited=())
-            assert db.write(writing.settle, turn_id, dead.fence, late, directory, clock.now()) is None
+            late = results.TurnResult(text="Something else", cited=())
+            assert db.write(results.settle, turn_id, dead.fence, late, directory, clock.now()) is None
         assert len(any_assisted.automatic()) == 1
 
     def test_two_that_died_are_followed_by_people(self, assisted: Assisted) -> None:
@@ -390,7 +390,7 @@ class TestFailing:
         (turn,) = assisted.turns()
         for minutes in (2, 4):
             with clock.travel(timedelta(minutes=minutes)), assisted.knowing():
-                db.write(thinking._begin, turn.id, directory, clock.now())
+                db.write(turn_worker._begin, turn.id, directory, clock.now())
         with clock.travel(timedelta(minutes=6)):
             assert assisted.think_about(turn.id) == TurnState.FAILED
         assert assisted.handled_by() == "person"
@@ -403,8 +403,8 @@ class TestFailing:
         with clock.travel(timedelta(hours=2)):
             any_assisted.read()  # it came too late to be answered
             assert [state for state, _reason in any_assisted.states()] == ["sent"]
-            assert thinking.give_forgotten()
-            assert not thinking.give_forgotten()
+            assert turn_worker.give_forgotten()
+            assert not turn_worker.give_forgotten()
         assert any_assisted.handled_by() == "person"
 
     def test_nobody_waits_for_one_that_was_stopped(self, any_assisted: Assisted) -> None:
@@ -412,10 +412,10 @@ class TestFailing:
         any_assisted.said()
         any_assisted.think()
         any_assisted.said(text="Hello?")
-        assert not thinking.give_forgotten()
+        assert not turn_worker.give_forgotten()
         any_assisted.stop()
         any_assisted.read()
-        assert thinking.give_forgotten()
+        assert turn_worker.give_forgotten()
         assert any_assisted.handled_by() == "person"
 
     def test_what_another_program_has_stays_with_it(self, assisted: Assisted) -> None:
@@ -423,7 +423,7 @@ class TestFailing:
         assisted.said()
         assisted.leave_to_automation()
         with clock.travel(timedelta(hours=2)):
-            assert not thinking.give_forgotten()
+            assert not turn_worker.give_forgotten()
 
 
 class TestLimits:
@@ -440,7 +440,7 @@ class TestLimits:
         assisted.attach(Mode.ANSWER, limits=limits)
         big = limits.month.money > 0
         if big:
-            with mock.patch.object(thinking.limits, "MOST_SENT_TOKENS", 0):
+            with mock.patch.object(turn_worker.limits, "MOST_SENT_TOKENS", 0):
                 assisted.said()
                 assisted.think()
         else:
@@ -459,8 +459,10 @@ class TestLimits:
         with clock.travel(timedelta(seconds=10)), assisted.knowing():
             first, second = assisted.due()
             directory = assisted.desk.generation.directory
-            assert isinstance(db.write(thinking._begin, first, directory, clock.now()), thinking.ClaimedTurn)
-            begun = db.write(thinking._begin, second, directory, clock.now())
+            assert isinstance(
+                db.write(turn_worker._begin, first, directory, clock.now()), turn_worker.ClaimedTurn
+            )
+            begun = db.write(turn_worker._begin, second, directory, clock.now())
         assert isinstance(begun, tuple)
         assert begun[1].reason == "limit_month"
 
@@ -475,7 +477,7 @@ class TestShadow:
         assert one.think() == [TurnState.READY]
         with db.read() as session:
             row = session.get_one(Conversation, one.scene.conversation("ana"))
-            assert suggesting.of(session, row.id, row.account_id) is None
+            assert suggestions.of(session, row.id, row.account_id) is None
         assert (one.texts(), one.activities(), one.notes()) == ([], [], [])
         assert one.handled_by() == "nobody"
         answer = one.answered(text="Yes, in a week.")
@@ -484,7 +486,7 @@ class TestShadow:
         assert (turn.state, turn.reason, turn.outcome) == ("discarded", "answered", None)
         assert (turn.text, turn.answered_id) == (SHIPPING, answer)
         with db.read() as session:
-            (pair,) = judging.lately(session, one.assistant, show=judging.TurnFilter.SHADOW)
+            (pair,) = ratings.lately(session, one.assistant, show=ratings.TurnFilter.SHADOW)
         assert (pair.asked, pair.text, pair.beside) == ("Do you ship to Norway?", SHIPPING, "Yes, in a week.")
 
     def test_an_answer_that_comes_while_it_thinks_is_set_beside_it_too(self, assisted: Assisted) -> None:
@@ -510,7 +512,7 @@ class TestShadow:
         assert assisted.handled_by() == "automation"
         assert (assisted.activities(), assisted.notes()) == ([], [])
         assisted.time.enter_context(clock.travel(timedelta(minutes=20)))
-        assert not thinking.give_forgotten()
+        assert not turn_worker.give_forgotten()
         assert assisted.handled_by() == "automation"
         assisted.model.says = ANSWER
         assisted.said(text="And to Sweden?")
@@ -518,11 +520,11 @@ class TestShadow:
         conversation, turn = assisted.scene.conversation("ana"), assisted.turns()[-1].id
         place = assisted.desk.workspace, conversation, turn
         by = Actor(ActorKind.USER, assisted.desk.mia.id)
-        with pytest.raises(suggesting.SuggestionNotFoundError):
-            do(suggesting.dismiss, *place, actor=by)
+        with pytest.raises(suggestions.SuggestionNotFoundError):
+            do(suggestions.dismiss, *place, actor=by)
         adapter = assisted.desk.generation.directory.adapter("email")
-        with pytest.raises(suggesting.SuggestionNotFoundError):
-            do(suggesting.accept, *place, adapter=adapter, hold=Hold(), actor=by)
+        with pytest.raises(suggestions.SuggestionNotFoundError):
+            do(suggestions.accept, *place, adapter=adapter, hold=Hold(), actor=by)
         assert assisted.texts() == []
 
     def test_no_tool_that_changes_anything_is_used(self, assisted: Assisted) -> None:
@@ -550,10 +552,10 @@ class TestShadow:
         assisted.read()
         account = assisted.desk.account.id
         with db.read() as session:
-            assert keeping.earned(session, id_, [account]) == {}
-        do(judging.judge, assisted.desk.workspace, id_, assisted.turns()[0].id, right=True)
+            assert assistants.earned(session, id_, [account]) == {}
+        do(ratings.judge, assisted.desk.workspace, id_, assisted.turns()[0].id, right=True)
         with db.read() as session:
-            assert keeping.earned(session, id_, [account]) == {account: 1}
+            assert assistants.earned(session, id_, [account]) == {account: 1}
         assisted.said(text="And to Sweden?")
         assert assisted.think() == [TurnState.HANDED_OVER]
         assert assisted.states()[-1] == ("handed_over", "limit_conversation")
@@ -563,7 +565,7 @@ class TestShadow:
         assisted.said()
         assisted.think()
         place = assisted.desk.workspace, id_, assisted.desk.account.id
-        do(keeping.set_mode, *place, mode=Mode.SUGGEST, answers_on=[], needed=50)
+        do(assistants.set_mode, *place, mode=Mode.SUGGEST, answers_on=[], needed=50)
         assert assisted.states() == [("discarded", "mode")]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from host.assistants import thinking
+from host.assistants import turn_worker
 from host.assistants.language import language_models
 from host.assistants.models import Assistant, Mode, TurnState
 from host.assistants.values import Cap, Limits, Speaks
@@ -46,12 +46,12 @@ def hang(one: Assisted, model: ModelServer) -> None:
 
 def fill(one: Assisted) -> None:
     """Let every place of the workspace think about a question of its own."""
-    for number in range(thinking.MOST_OF_ONE):
+    for number in range(turn_worker.MOST_OF_ONE):
         one.said(f"asks-{number}", text="Do you ship to Norway?")
     one.read()
     one.time.enter_context(clock.travel(timedelta(seconds=10)))
-    thinking.think_due(one.desk.generation.directory)
-    until(lambda: sum(state == TurnState.THINKING for state, _ in one.states()) == thinking.MOST_OF_ONE)
+    turn_worker.think_due(one.desk.generation.directory)
+    until(lambda: sum(state == TurnState.THINKING for state, _ in one.states()) == turn_worker.MOST_OF_ONE)
 
 
 def took(work: Callable[[], None]) -> float:
@@ -64,7 +64,7 @@ def took(work: Callable[[], None]) -> float:
 def test_ingest_and_sending_keep_their_speed_beside_a_model_that_hangs(
     assisted: Assisted, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thinking, "MOST_OF_ONE", thinking.MOST_AT_ONCE)
+    monkeypatch.setattr(turn_worker, "MOST_OF_ONE", turn_worker.MOST_AT_ONCE)
     hang(assisted, model)
     number = 0
 
@@ -84,11 +84,11 @@ def test_ingest_and_sending_keep_their_speed_beside_a_model_that_hangs(
         quiet: dict[str, Any] = {"ingest": took(takes_in), "sending": took(sends)}
         fill(assisted)
         beside = {"ingest": took(takes_in), "sending": took(sends)}
-        assert sum(state == TurnState.THINKING for state, _ in assisted.states()) >= thinking.MOST_OF_ONE
+        assert sum(state == TurnState.THINKING for state, _ in assisted.states()) >= turn_worker.MOST_OF_ONE
         for name, seconds in quiet.items():
             ratios[name].append(seconds / beside[name])
         model.model.close()  # lets go of what hangs, for the next quiet round
-        until(lambda: thinking._slots.free() == thinking.MOST_AT_ONCE)
+        until(lambda: turn_worker._slots.free() == turn_worker.MOST_AT_ONCE)
         model.model._closing.clear()
         model.model.change({"orders": [{"do": "hang", "seconds": 60}] * 50})
     medians = {name: statistics.median(found) for name, found in ratios.items()}

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import thinking, tool_keeping
-from host.assistants.knowing import entries
-from host.assistants.knowing.entries import EntryInput
+from host.assistants import program_tools, turn_worker
+from host.assistants.knowledge import entries
+from host.assistants.knowledge.entries import EntryInput
 from host.assistants.language import language_models
 from host.assistants.models import Assistant, AssistantCall, Mode
 from host.assistants.values import Cap, Limits, Speaks
@@ -61,7 +61,7 @@ class Real:
         do(entries.add, self.one.desk.workspace, self.one.assistant, wanted)
 
     def tool(self, name: str, url: str, effect: ToolEffect) -> None:
-        wanted = tool_keeping.ToolInput(
+        wanted = program_tools.ToolInput(
             name=name,
             title=name.title(),
             about=f"{name.title()} by number.",
@@ -71,7 +71,7 @@ class Real:
             secret=f"Bearer {SECRET}",
             effect=effect,
         )
-        do(tool_keeping.create, self.one.desk.workspace, self.one.assistant, wanted)
+        do(program_tools.create, self.one.desk.workspace, self.one.assistant, wanted)
 
     def ask(self, text: str, contact: str = "ana") -> None:
         """Have a customer write, and the assistant think."""
@@ -79,7 +79,7 @@ class Real:
         self.one.read()
         self.one.time.enter_context(clock.travel(timedelta(seconds=10)))
         for id_ in self.one.due():
-            thinking.think(id_, self.one.desk.generation.directory)
+            turn_worker.think(id_, self.one.desk.generation.directory)
 
 
 SAY, CALL = "Answer with this text verbatim:", "Call the tool"

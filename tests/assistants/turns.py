@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping
+from host.assistants import assistants
 from host.assistants.models import Assistant, AssistantTurn, LanguageModel, Mode, TurnState
 from host.automation.deciding import Sent
 from host.core import clock, db
@@ -24,10 +24,10 @@ OLU = Actor(ActorKind.SYSTEM, person="Olu O.")
 def made(desk: Automated, name: str = "Shop desk") -> int:
     """Add an assistant and return its id."""
 
-    return do(keeping.create, desk.desk.workspace, name=name, actor=ANN).id
+    return do(assistants.create, desk.desk.workspace, name=name, actor=ANN).id
 
 
-def put(desk: Automated, assistant: int, mode: Mode = Mode.SUGGEST, **more: Any) -> keeping.ModeChange:
+def put(desk: Automated, assistant: int, mode: Mode = Mode.SUGGEST, **more: Any) -> assistants.ModeChange:
     """Choose what an assistant does on the desk's account, or on *account_id*."""
     values: dict[str, Any] = {
         "workspace": desk.desk.workspace,
@@ -38,7 +38,7 @@ def put(desk: Automated, assistant: int, mode: Mode = Mode.SUGGEST, **more: Any)
         "needed": 10,
         "actor": ANN,
     }
-    return do(keeping.set_mode, **{**values, **more})
+    return do(assistants.set_mode, **{**values, **more})
 
 
 class Turns:

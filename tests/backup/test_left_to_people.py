@@ -15,12 +15,12 @@ from host.backup import archive, restoring
 from host.backup.restoring import Waiting
 from host.core import clock, db, secrets
 from host.core.config import Config
-from host.delivery import watching
+from host.delivery import deadlines
 from host.events.reading import BEGINNING
 from host.inbox.drafts import Draft
 from host.inbox.outcome import RESTORED
 from host.inbox.reply import Hold, queue_parts
-from host.inbox.unsent import later, resending
+from host.inbox.unsent import resending, scheduled
 from host.models.automation import RunState
 from host.models.channels import ChannelAccount
 from host.models.inbox import DeliveryState, Message
@@ -96,7 +96,7 @@ def test_it_begins_anew_on_a_server_too(
         desk.consumer, desk.position = Automating(lambda: desk.desk.generation.directory), BEGINNING
         with clock.travel(2 * HOUR):
             desk.run()
-            assert later.release_due() == 0
+            assert scheduled.release_due() == 0
         assert desk.automatic() == desk.automatic("bob") == []
         assert {reason for _kind, _state, _outcome, reason in desk.runs()} == {"restored"}
         assert desk.states() == [(TurnState.DISCARDED, "restored")]
@@ -175,7 +175,7 @@ def test_nobody_who_waited_before_is_told_that_their_answer_is_late(
     restore(waiting)
     toys.change_row(ChannelAccount, desk.desk.account.id, reply_target=60)
     with clock.travel(timedelta(minutes=58)):
-        watching.watch(desk.desk.generation.directory)
+        deadlines.watch(desk.desk.generation.directory)
         desk.run()
     assert desk.automatic() == ([] if waiting in QUIET else ["Soon!"])
 
@@ -198,7 +198,7 @@ def test_a_reply_for_later_stays_until_somebody_sends_it(desk: Assisted, restore
     talk = desk.talk()
     assert talk.scheduled_at is None
     with clock.travel(2 * HOUR):
-        assert later.release_due() == 0
+        assert scheduled.release_due() == 0
         assert entry(message).open is False
         assert (entry(message).waiting or {})["sentence"] == RESTORED
         db.write(resending.send_anyway, message)

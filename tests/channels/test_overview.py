@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping as assistant_keeping
-from host.assistants import tool_keeping
+from host.assistants import assistants as assistant_keeping
+from host.assistants import program_tools
 from host.assistants.language import language_models
 from host.assistants.language.language_models import ModelInput
 from host.assistants.models import Assistant, EntryState, Mode
@@ -261,7 +261,7 @@ def test_an_assistant_that_has_nothing_to_answer_from_is_named(desk: Below) -> N
         # With its addon there, it can be chosen; the page that shows it is looked at without.
         desk.desk.generation.directory = Directory(directory.adapters, [], [], [], [toy])
         choice = {"wanted": frozenset(names), "titles": {toy.name: toy.title}}
-        do(tool_keeping.use_built_in, desk.desk.workspace, pia, **choice)
+        do(program_tools.use_built_in, desk.desk.workspace, pia, **choice)
 
     assert knows_nothing not in shown(desk)[0], "it is at work nowhere"
     turns.put(desk, pia)
@@ -312,7 +312,7 @@ def test_an_assistant_that_cannot_read_label_or_be_written_to_is_named(desk: Bel
     unsent = "The assistant Pia waits for what nobody can send to"
     tools, no_labels_yet = f"/w/{workspace}/assistants/{pia}/tools", "There are no labels yet."
     assert (no_label in shown(desk)[0], no_labels_yet in owner_of(desk).get(tools).text) == (False, True)
-    do(tool_keeping.use_built_in, workspace, pia, wanted=frozenset({"label"}), titles={})
+    do(program_tools.use_built_in, workspace, pia, wanted=frozenset({"label"}), titles={})
     found = shown(desk)[0]
     assert (unread in found, no_label in found, unsent in found) == (False, True, True)
     making.put(page_, state=EntryState.GONE)

@@ -20,7 +20,8 @@ from host.core.config import ConfigError
 from host.models.channels import AccountWarning
 from host.models.notifications import Notification
 from host.models.users import Role, User
-from host.notifications import mailing, notify
+from host.notifications import mail as notice_mail
+from host.notifications import notify
 from host.sdk.accounts import clear_warning, mark_needs_reconnect, overview, warn
 from host.sdk.channel import AccountRef
 from tests.channels.conftest import Desk
@@ -243,14 +244,14 @@ def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox
     found = Mailbox()
     monkeypatch.setattr(mail, "send", found.send)
     url = "smtp://desk:top%20secret@mail.example.com:587"
-    mailing.use(make_config(tmp_path, mail_server=url, public_url="https://desk.example.com"))
+    notice_mail.use(make_config(tmp_path, mail_server=url, public_url="https://desk.example.com"))
     yield found
-    mailing.use(make_config(tmp_path))
+    notice_mail.use(make_config(tmp_path))
 
 
 def test_a_mail_says_what_to_do_and_leads_there(desk: Desk, account: AccountRef, mailbox: Mailbox) -> None:
     raise_it(account)
-    assert mailing.send_due() == 1
+    assert notice_mail.send_due() == 1
     (sent,) = mailbox.taken
     assert sent["To"] == desk.owner.email
     assert sent["From"] == "lobby@desk.example.com"
@@ -271,7 +272,7 @@ def test_a_mail_speaks_the_language_of_who_reads_it(
     german = sa.update(User).where(User.id == desk.owner.id).values(locale="de")
     db.write(lambda session: session.execute(german) and None)
     mark_needs_reconnect(account.id, warnings.CANNOT_SEND)
-    assert mailing.send_due() == 1
+    assert notice_mail.send_due() == 1
     (sent,) = mailbox.taken
     assert "Die Zugangsdaten sind nicht mehr gültig" in sent["Subject"]
 
@@ -282,7 +283,7 @@ def test_a_day_is_written_in_the_language_of_who_reads_it(
     german = sa.update(User).where(User.id == desk.owner.id).values(locale="de")
     db.write(lambda session: session.execute(german) and None)
     warn(account.id, "token-ends", ENDS, details={"date": datetime(2027, 5, 1, 22, tzinfo=UTC)})
-    assert mailing.send_due() == 1
+    assert notice_mail.send_due() == 1
     (sent,) = mailbox.taken
     assert sent["Subject"] == "@17: The token expires on 01.05.2027.", "the addon is not here, nor its German"
     with db.read() as session:
@@ -293,10 +294,10 @@ def test_a_day_is_written_in_the_language_of_who_reads_it(
 
 def test_several_processes_mail_it_once(any_account: tuple[AccountRef, User], mailbox: Mailbox) -> None:
     raise_it(any_account[0])
-    at_once(mailing.send_due)
+    at_once(notice_mail.send_due)
     assert len(mailbox.taken) == 1
     with clock.travel(timedelta(days=1)):
-        assert mailing.send_due() == 0, "nor after a restart"
+        assert notice_mail.send_due() == 0, "nor after a restart"
 
 
 def test_a_server_that_does_not_take_it_is_asked_again_later(
@@ -304,12 +305,12 @@ def test_a_server_that_does_not_take_it_is_asked_again_later(
 ) -> None:
     raise_it(account)
     mailbox.problem = mail.NotSentError("SMTPConnectError 421")
-    assert mailing.send_due() == 0
+    assert notice_mail.send_due() == 0
     mailbox.problem = None
-    assert mailing.send_due() == 0, "not at once"
+    assert notice_mail.send_due() == 0, "not at once"
     with clock.travel(timedelta(minutes=2)):
-        assert mailing.send_due() == 1
-        assert mailing.send_due() == 0
+        assert notice_mail.send_due() == 1
+        assert notice_mail.send_due() == 0
 
 
 @pytest.mark.parametrize("problem", [mail.UnconfirmedError("reset"), RuntimeError("died")])
@@ -318,29 +319,29 @@ def test_what_may_have_been_taken_is_not_sent_again(
 ) -> None:
     raise_it(account)
     mailbox.problem = problem
-    assert mailing.send_due() == 0
+    assert notice_mail.send_due() == 0
     mailbox.problem = None
     with clock.travel(timedelta(hours=5)):
-        assert mailing.send_due() == 0
+        assert notice_mail.send_due() == 0
 
 
 def waiting_mails() -> int:
     with db.read() as session:
-        return mailing.waiting(session)
+        return notice_mail.waiting(session)
 
 
 def test_old_news_is_not_mailed_and_without_a_server_nothing_is(
     desk: Desk, account: AccountRef, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     raise_it(account)
-    mailing.use(make_config(tmp_path))
-    assert mailing.send_due() == 0
+    notice_mail.use(make_config(tmp_path))
+    assert notice_mail.send_due() == 0
     assert waiting_mails() == 1
-    mailing.use(make_config(tmp_path, mail_server="smtp://mail.example.com"))
+    notice_mail.use(make_config(tmp_path, mail_server="smtp://mail.example.com"))
     with clock.travel(timedelta(days=3)):
-        assert mailing.send_due() == 0
+        assert notice_mail.send_due() == 0
         assert waiting_mails() == 0, "it is let be"
-    assert mailing.send_due() == 1
+    assert notice_mail.send_due() == 1
     assert waiting_mails() == 0
 
 
@@ -348,7 +349,7 @@ def test_a_line_break_in_what_is_told_makes_no_header(
     desk: Desk, account: AccountRef, mailbox: Mailbox
 ) -> None:
     warn(account.id, "odd", "It said: %(words)s", details={"words": "a\r\nBcc: everybody@example.com"})
-    mailing.send_due()
+    notice_mail.send_due()
     (sent,) = mailbox.taken
     assert sent["Bcc"] is None
     assert sent["Subject"] == "@17: It said: a Bcc: everybody@example.com"

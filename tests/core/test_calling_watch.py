@@ -12,7 +12,7 @@ import pytest
 
 from host.addons.metrics import in_process
 from host.addons.running.contributions import ADAPTER_METHODS
-from host.channels import hanging
+from host.channels import timeouts
 from host.core import db
 from tests import calling_watch
 
@@ -42,7 +42,7 @@ def test_an_addon_called_inside_a_write_is_noticed(database: db.Database) -> Non
 
 
 def test_waiting_for_one_in_a_thread_is_noticed(database: db.Database) -> None:
-    wait: Callable[[], str] = lambda: hanging.within(30, "condition toy.long", lambda: "fine")  # noqa: E731
+    wait: Callable[[], str] = lambda: timeouts.within(30, "condition toy.long", lambda: "fine")  # noqa: E731
     assert wait() == "fine"
     assert not noticed()
     assert db.write(lambda _session: wait()) == "fine"

@@ -8,7 +8,7 @@ from typing import Any
 from host.core import clock, db
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
-from host.inbox.unsent.moving import move_to
+from host.inbox.unsent.placement import move_to
 from host.models.inbox import Message
 from tests.delivery.desk import Desk
 from tests.helpers import work

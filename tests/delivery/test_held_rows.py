@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from host.core import clock, db, storage
 from host.delivery import inbound, merging
-from host.delivery.set_aside import SetAside
+from host.delivery.blocked_lanes import SetAside
 from host.delivery.worker import Workers
 from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.addons.running.contributions import ADAPTER_METHODS
 from host.core import clock, db, storage
 from host.delivery import inbound
-from host.delivery.waiting import wake_active_channels
+from host.delivery.held_lanes import wake_active_channels
 from host.inbox.apply.changes import Applied
 from host.inbox.apply.incoming import Incoming
 from host.models.channels import AccountState, AccountWarning

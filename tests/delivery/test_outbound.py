@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.delivery import agent_messages, outbound, results
-from host.delivery.waiting import wake_active_channels
+from host.delivery.held_lanes import wake_active_channels
 from host.delivery.worker import drain
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.messages import RECONNECT_FIRST, load_messages

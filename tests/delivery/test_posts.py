@@ -19,7 +19,7 @@ from host.delivery.posts import fetch_due, look_up_due
 from host.events.models import DomainEvent
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.comments import moderating, private
-from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
+from host.inbox.comments.private_reply import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.errors import TooLongError
 from host.inbox.messages import load_messages
 from host.inbox.sendable import NotSendableError

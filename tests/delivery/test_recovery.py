@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, guard
-from host.delivery import agent_messages, results, waiting
+from host.delivery import agent_messages, held_lanes, results
 from host.models.channels import ChannelAccount
 from host.models.inbox import DeliveryState
 from host.models.queue import OutboxEntry
@@ -71,7 +71,7 @@ def pass_time(desk: Desk, travel: Travel, seconds: int) -> None:
     """Let time pass as workers would: due lanes are found by the sweep, probes by their chore."""
     for _ in range(seconds):
         travel(timedelta(seconds=1))
-        waiting.wake_probes()
+        held_lanes.wake_probes()
         desk.drain()
 
 

@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery import watching
+from host.delivery import deadlines
 from host.events.models import DomainEvent
 from host.inbox.drafts import Draft
 from host.inbox.errors import MessageNotFoundError, SendTimeError
 from host.inbox.reply import Hold, queue_parts
-from host.inbox.unsent import holding, later, resending
+from host.inbox.unsent import resending, scheduled
+from host.inbox.unsent import undo as holding
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
     Conversation,
@@ -255,9 +256,9 @@ def test_a_reply_for_later_blocks_nothing_and_leaves_at_its_time(
     any_desk.reply("meanwhile", talk)
     any_desk.drain()
     assert sent(any_desk) == ["meanwhile"]
-    assert later.release_due() == 0
+    assert scheduled.release_due() == 0
     travel(HOUR)
-    assert (later.release_due(), later.release_due()) == (1, 0)
+    assert (scheduled.release_due(), scheduled.release_due()) == (1, 0)
     any_desk.drain()
     assert sent(any_desk) == ["meanwhile", "later"]
     here = talk_of(talk)
@@ -272,7 +273,7 @@ def test_what_waits_in_the_lane_goes_before_what_was_for_later(
     plan(any_desk, talk, "later", mia, HOUR)
     travel(HOUR)
     send(any_desk, talk, "before", mia)  # can still be undone when the other's time comes
-    later.release_due()
+    scheduled.release_due()
     travel(TEN)
     any_desk.drain()
     assert sent(any_desk) == ["before", "later"]
@@ -287,10 +288,10 @@ def test_it_stays_here_if_they_write_first_and_the_thread_says_so(
         plan(any_desk, talk, "goes", mia, 2 * HOUR, unless_written=False),
     )
     any_desk.customer_wrote()
-    assert later.release_due() == 1  # at once, so that who planned it sees it
+    assert scheduled.release_due() == 1  # at once, so that who planned it sees it
     assert lines(talk) == ["held_for_message"]
     travel(2 * HOUR)
-    later.release_due()
+    scheduled.release_due()
     any_desk.drain()
     assert sent(any_desk) == ["goes"]
     db.write(resending.send_anyway, held)
@@ -305,7 +306,7 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
     )
     at = clock.now() + timedelta(minutes=5)
     do(
-        later.change_time,
+        scheduled.change_time,
         any_desk.workspace_id,
         talk,
         moved,
@@ -316,7 +317,7 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
     assert talk_of(talk).scheduled_at == at
     with pytest.raises(SendTimeError):
         do(
-            later.change_time,
+            scheduled.change_time,
             any_desk.workspace_id,
             talk,
             moved,
@@ -330,13 +331,13 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
     any_desk.drain()
     assert sent(any_desk) == ["b"]
     travel(timedelta(minutes=6))
-    later.release_due()
+    scheduled.release_due()
     any_desk.drain()
     assert sent(any_desk) == ["b", "a"]
     assert (any_desk.state(off), talk_of(talk).scheduled_at) == (DeliveryState.CANCELLED, None)
-    with pytest.raises(later.NotForLaterError):
+    with pytest.raises(scheduled.NotForLaterError):
         do(
-            later.change_time,
+            scheduled.change_time,
             any_desk.workspace_id,
             talk,
             off,
@@ -363,7 +364,7 @@ def test_a_window_that_closed_meanwhile_refuses_it_at_its_time(
     message = plan(any_desk, talk, "later", mia, HOUR)
     any_desk.toy.window = timedelta(minutes=30)
     travel(HOUR)
-    later.release_due()
+    scheduled.release_due()
     any_desk.drain()
     assert (any_desk.state(message), sent(any_desk)) == (DeliveryState.FAILED, [])
 
@@ -377,7 +378,7 @@ def test_several_workers_release_it_once(any_desk: Desk, mia: int, travel: Trave
 
     def works() -> None:
         together.wait()
-        found.append(later.release_due())
+        found.append(scheduled.release_due())
         any_desk.drain("out")
 
     threads = [threading.Thread(target=works) for _ in range(3)]
@@ -401,7 +402,7 @@ def target(minutes: int | None) -> None:
 
 
 def watch(desk: Desk) -> None:
-    watching.watch(desk.generation.directory)
+    deadlines.watch(desk.generation.directory)
 
 
 def test_an_answer_that_is_soon_due_is_told_once_each_time_somebody_waits(

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery import waiting
+from host.delivery import held_lanes
 from host.events import consuming
 from host.events.models import Consumer
 from host.health.heartbeat import Heartbeat
@@ -107,7 +107,7 @@ def test_a_reply_counts_as_waiting_once_it_has_been_due_for_a_while(
 
     def waiting_now() -> list[int]:
         with db.read() as session:
-            return [row.message_id for row in session.execute(waiting._heads(server_desk.account.id))]
+            return [row.message_id for row in session.execute(held_lanes._heads(server_desk.account.id))]
 
     assert waiting_now() == []
     travel(policy.WAIT_SHOWN + timedelta(seconds=1))

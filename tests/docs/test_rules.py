@@ -13,9 +13,9 @@ from host.automation.actions import ActionTargets
 from host.automation.condition_checks import LONGEST_PATTERN, LONGEST_WORD, MOST_WORDS
 from host.automation.words import OF_RULES
 from host.inbox import names
-from host.rules import body, keeping, log, passing
+from host.rules import body, evaluation, log, rules
 from host.rules.body import RuleTargets
-from host.rules.pages import filling
+from host.rules.pages import forms
 from tests.docs.test_docs import ROOT
 
 PAGE = ROOT / "docs" / "automation.md"
@@ -38,7 +38,7 @@ def reasons() -> str:
 
 def limits() -> str:
     figures = {
-        "rules of a workspace": f"{keeping.MOST}",
+        "rules of a workspace": f"{rules.MOST}",
         "letters of a name": f"{names.LONGEST}",
         "conditions of a rule, and of a group": f"{body.MOST_CONDITIONS}",
         "actions of a rule": f"{body.MOST_ACTIONS}",
@@ -47,7 +47,7 @@ def limits() -> str:
         "a pattern may take": f"{conditions.PATTERN_SECONDS * 1000:g} ms",
         "letters of a text that are looked at": f"{conditions.MOST_READ:,}",
         "time without an answer": f"{body.LONGEST_WAIT.days} days",
-        "times that rules act in a conversation": f"{passing.MOST_PER_HOUR} in an hour",
+        "times that rules act in a conversation": f"{evaluation.MOST_PER_HOUR} in an hour",
         "messages a preview looks at": f"{log.MOST_LOOKED:,} of {log.DAYS} days",
     }
     rows = [f"| {what} | {figure} |" for what, figure in figures.items()]
@@ -76,6 +76,6 @@ def test_every_group_of_the_form_is_explained(app: Flask) -> None:
     there = RuleTargets(ActionTargets({}, {}, {}, {}))
     with app.test_request_context():
         asked = [name for name, _some in condition_forms.condition_choices(there)]
-        done = [name for name, _some in filling.action_choices(there)]
+        done = [name for name, _some in forms.action_choices(there)]
     assert first("conditions") == asked[1:], "the first group is what no select offers"
     assert first("actions") == done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import regex
 
 from host.sequences.pages.wording import CHECKS, KINDS
-from host.sequences.templates_of import TEMPLATES
+from host.sequences.template_bodies import TEMPLATES
 from tests.docs.test_rules import ROOT
 
 PAGE = (ROOT / "docs" / "sequences.md").read_text()

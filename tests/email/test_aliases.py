@@ -33,7 +33,7 @@ from addons.email.lobby_mail.smtp import Security
 from host.channels import accounts, connecting
 from host.core import clock, db
 from host.inbox import queries
-from host.inbox.pages.along import shown
+from host.inbox.pages.composition import shown
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Message
 from host.sdk.cards import Connection, ConnectRequest, Problems

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from host.core import db
 from host.core.cleaning import clean_file_name
-from host.inbox.along import forwarding
+from host.inbox.composition import forwarding
 from host.media.pages.name_warnings import Disguise, disguise
 from host.models.inbox import Attachment
 from tests.email.test_conversation import Desk, conversations, messages, signed_in, whole

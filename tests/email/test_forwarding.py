@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from host.core import db
 from host.events.models import DomainEvent as Event
 from host.inbox import conversation_actions, notes
-from host.inbox.along import forwarding
+from host.inbox.composition import forwarding
 from host.inbox.drafts import Draft
 from host.inbox.errors import AlreadySentError, MessageNotFoundError
 from host.inbox.reply import queue_parts

@@ -13,8 +13,8 @@ from addons.email.lobby_mail import addresses, signatures
 from addons.email.lobby_mail.channel import EmailAdapter
 from addons.email.lobby_mail.mail import kept, parsing
 from host.core import db
-from host.inbox.along import recipients
-from host.inbox.along.recipients import AnswerChoice
+from host.inbox.composition import recipients
+from host.inbox.composition.recipients import AnswerChoice
 from host.inbox.drafts import Draft
 from host.inbox.errors import FromMachineError
 from host.inbox.reply import Voice, queue_parts

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import db
 from host.inbox.drafts import Draft
-from host.inbox.onward.starting import start
+from host.inbox.outreach.first_messages import start
 from host.models.inbox import Contact, ContactIdentity, DeliveryState
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
 from tests.helpers import do

@@ -21,9 +21,9 @@ from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import clock, db
 from host.events.models import ActorKind
 from host.inbox import erasure
-from host.inbox.along import recipients
-from host.inbox.along.recipients import AnswerChoice, Audience
 from host.inbox.apply.participants import AFTER_FORWARD
+from host.inbox.composition import recipients
+from host.inbox.composition.recipients import AnswerChoice, Audience
 from host.models.inbox import ContactIdentity, Direction, Message, Origin
 from host.users.actor import Actor
 from tests.api.desks import Program, make_key

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import clock, db
-from host.inbox.along import sent_from
+from host.inbox.composition import sender_address
 from host.inbox.drafts import Draft
 from host.inbox.errors import AlreadySentError
-from host.inbox.onward.starting import start
+from host.inbox.outreach.first_messages import start
 from host.inbox.reply import Hold, queue_parts
 from host.inbox.sendable import NotSendableError
-from host.inbox.unsent import later, resending
+from host.inbox.unsent import resending, scheduled
 from host.models.inbox import DeliveryState, Message
 from host.process.serving import HostApplication
 from tests.email import test_conversation
@@ -179,7 +179,7 @@ def test_an_adapter_that_cannot_tell_its_addresses_leaves_the_accounts_own(
     monkeypatch.setattr(EmailAdapter, "own_addresses", broken)
     assert along(shop, conversation).senders == ()
     (made,) = reply(shop, conversation, None)
-    assert sent_from.named(made.content) == ""
+    assert sender_address.named(made.content) == ""
 
 
 # ---- an address that is lost meanwhile -----------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_a_reply_for_later_fails_at_its_time_where_its_address_was_lost(
     reply(shop, conversation, OWN, hold=Hold(at))
     lose(shop)
     monkeypatch.setattr(clock, "now", lambda: at + timedelta(minutes=1))
-    later.release_due()
+    scheduled.release_due()
     shop.work()
     failed = stored()[1]
     assert (failed.state, failed.error["code"]) == (DeliveryState.FAILED, "sender")

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.events import consuming, keeping
+from host.events import consuming, retention
 from host.events import reading as record_reading
 from host.events.consuming import ConsumerContext, Consumers, of_features
 from host.events.kinds.conversations import NOTE_ADDED
@@ -419,7 +419,7 @@ def test_readers_go_on_once_the_database_has_ended_a_frozen_writer(any_database:
         before.append(writers())
         return False
 
-    keepers = [Keeper(name, fails=look) for name in keeping.consumers()]
+    keepers = [Keeper(name, fails=look) for name in retention.consumers()]
     with frozen_writer() as errors:
         frozen = writers()
         assert frozen
@@ -437,7 +437,7 @@ def test_readers_go_on_once_the_database_has_ended_a_frozen_writer(any_database:
 @pytest.mark.parametrize("any_database", ["mariadb"], indirect=True)
 def test_readers_pass_over_a_frozen_writer_on_mariadb(any_database: db.Database) -> None:
     """Rows are numbered once they are committed, so nobody waits for it, and what it wrote comes last."""
-    keepers = [Keeper(name) for name in keeping.consumers()]
+    keepers = [Keeper(name) for name in retention.consumers()]
     with reading(*keepers):
         with frozen_writer(unlimited=True) as errors:
             say(3)
@@ -497,19 +497,19 @@ def test_what_a_consumer_does_names_its_cause(database: db.Database) -> None:
 def test_nothing_is_removed_before_every_consumer_has_done_it(
     any_database: db.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "consumers", lambda: frozenset({"keeper"}))
+    monkeypatch.setattr(retention, "consumers", lambda: frozenset({"keeper"}))
     say(5)
     with reading(Keeper()):
         until(lambda: len(done()) == 5)
     say(2)
     with clock.travel(timedelta(days=500)):
         before = clock.now() - timedelta(days=400)
-        while db.write(keeping.remove_old, before, 3):
+        while db.write(retention.remove_old, before, 3):
             pass
         assert len(ids()) == 2, "the consumer was away when these were written"
         with reading(Keeper()):
             until(lambda: len(done()) == 7)
-        while db.write(keeping.remove_old, before, 3):
+        while db.write(retention.remove_old, before, 3):
             pass
     assert ids() == []
 
@@ -524,18 +524,18 @@ def test_one_that_no_release_has_any_more_holds_nothing_back_after_a_while(any_d
         (one,) = _behind()
         assert one.kept_until is not None
         assert timedelta(days=12) < one.kept_until - clock.now() < timedelta(days=14)
-        db.write(keeping.remove_old, clock.now(), 100)
+        db.write(retention.remove_old, clock.now(), 100)
         assert len(ids()) == 3, "the release that has it may come back"
     with clock.travel(timedelta(days=15)):
         assert _behind() == []
-        db.write(keeping.remove_old, clock.now(), 100)
+        db.write(retention.remove_old, clock.now(), 100)
         assert ids() == []
 
 
 def test_one_of_this_release_holds_back_however_long_it_was_away(
     database: db.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "consumers", lambda: frozenset({"keeper"}))
+    monkeypatch.setattr(retention, "consumers", lambda: frozenset({"keeper"}))
     with reading(Keeper()):
         pass
     say(3)
@@ -543,13 +543,13 @@ def test_one_of_this_release_holds_back_however_long_it_was_away(
     with clock.travel(timedelta(days=500)):
         (one,) = _behind()
         assert one.kept_until is None
-        db.write(keeping.remove_old, clock.now(), 100)
+        db.write(retention.remove_old, clock.now(), 100)
         assert len(ids()) == 3
 
 
 def test_the_names_are_those_of_the_consumers_there_are(tmp_path: Path) -> None:
     here = of_features(ConsumerContext(lambda: make_config(tmp_path), StandInGeneration))
-    assert {one.name for one in here} == keeping.consumers()
+    assert {one.name for one in here} == retention.consumers()
 
 
 def test_one_that_stands_still_is_told_with_its_error(
@@ -569,9 +569,9 @@ def test_one_that_stands_still_is_told_with_its_error(
         until(lambda: not _behind())
 
 
-def _behind() -> list[keeping.Behind]:
+def _behind() -> list[retention.Behind]:
     with db.read() as session:
-        return keeping.behind(session)
+        return retention.behind(session)
 
 
 def test_readers_stay_away_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host.core import db
-from host.events import consuming, keeping
+from host.events import consuming, retention
 from host.events.consuming import ConsumerContext, Consumers
 from host.events.models import Consumer
 from host.events.reading import number_all
@@ -39,7 +39,7 @@ def reading(desk: Desk, folder: Path) -> Iterator[None]:
 
 def behind() -> list[str]:
     with db.read() as session:
-        return [one.consumer for one in keeping.behind(session)]
+        return [one.consumer for one in retention.behind(session)]
 
 
 def consumers() -> set[str]:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.addons import switching
-from host.assistants import thinking
+from host.assistants import turn_worker
 from host.assistants.models import AssistantCase, Mode, TurnState
 from host.core import clock, db
 from host.features import registry
@@ -129,7 +129,7 @@ def test_what_they_were_about_to_do_is_left_to_people(any_assisted: Assisted) ->
     registry.switch_off(())
     with clock.travel(timedelta(minutes=5)):
         assert any_assisted.due() == []
-        assert not thinking.give_forgotten()
+        assert not turn_worker.give_forgotten()
     assert len(any_assisted.texts()) == 1
 
 

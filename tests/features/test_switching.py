@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from host.addons import switching
 from host.core import db
-from host.events import keeping
+from host.events import retention
 from host.events.models import Consumer
 from host.features import registry
 from host.models.users import AuditEntry, DeskSetting, User
@@ -92,7 +92,7 @@ def test_switching_needs_no_restart(desk: HostApplication, until: Callable[..., 
 def test_each_can_be_switched_off_and_every_consumer_of_it_ends(
     desk: HostApplication, until: Callable[..., None], name: str
 ) -> None:
-    theirs = {f"record-{consumer}" for consumer in keeping.consumers_of({name})}
+    theirs = {f"record-{consumer}" for consumer in retention.consumers_of({name})}
     assert theirs <= readers()
     assert switching.switch(name, on=False, config=desk.effective(), actor=DESK)
     assert not switching.switch(name, on=False, config=desk.effective(), actor=DESK), "it is off already"

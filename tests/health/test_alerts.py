@@ -17,7 +17,7 @@ from host.core import db
 from host.health import problems
 from host.models.health import Kind
 from host.process.serving import HostApplication
-from host.webhooks import watching
+from host.webhooks import health
 from tests.addons.conftest import configuration
 from tests.health import pretend
 
@@ -113,7 +113,7 @@ def test_each_part_of_the_runbook_says_all_five_things(alert: str) -> None:
 
 
 def test_health_says_what_the_runbook_says() -> None:
-    told = {**problems.ADVICE, watching.LATE_ALERT: watching.LATE_ADVICE}
+    told = {**problems.ADVICE, health.LATE_ALERT: health.LATE_ADVICE}
     assert set(told) <= set(PARTS)
     assert [alert for alert, advice in told.items() if words(str(advice)) not in words(PARTS[alert])] == []
 

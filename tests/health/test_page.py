@@ -18,7 +18,7 @@ from host.assistants.models import LanguageModel
 from host.channels import deliveries
 from host.channels.warnings import raise_warning
 from host.core import clock, db
-from host.events import keeping
+from host.events import retention
 from host.events.models import Consumer
 from host.events.reading import number_all
 from host.health import current_state, history, metrics
@@ -384,7 +384,7 @@ def test_a_reader_of_the_record_that_this_release_does_not_have_is_told_until_it
     assert "This version does not have “gone”" in page(admin)
     travel(timedelta(days=14))
     with db.read() as session:
-        assert "gone" not in {one.consumer for one in keeping.behind(session)}
+        assert "gone" not in {one.consumer for one in retention.behind(session)}
 
 
 def test_replies_that_are_tried_again_are_told(admin: Browser, any_desk: Desk, travel: Travel) -> None:

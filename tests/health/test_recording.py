@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from host import recording
 from host.core import clock, config, db, histogram
-from host.delivery import waiting
+from host.delivery import held_lanes
 from host.health.heartbeat import Heartbeat
 from host.models.health import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
 from host.models.queue import EventState
@@ -176,7 +176,7 @@ def test_the_longest_wait_for_a_worker_is_noted(
     door.receive(desk.account.id, "a")
     travel(timedelta(minutes=2))
     with db.read() as session:
-        since = waiting.oldest_due(session, IN)
+        since = held_lanes.oldest_due(session, IN)
     assert since is not None
     assert clock.now() - since >= timedelta(minutes=2)
     heart = Heartbeat(told(tmp_path), lambda: 1, lambda: None)
@@ -185,7 +185,7 @@ def test_the_longest_wait_for_a_worker_is_noted(
     assert counts(Metric.WAITING)["", "in"] >= 120_000
     desk.drain()
     with db.read() as session:
-        assert waiting.oldest_due(session, IN) is None
+        assert held_lanes.oldest_due(session, IN) is None
 
 
 @given(st.lists(st.floats(0.5, 1_500_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.99]))

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery import waiting
-from host.delivery.waiting import Reason
+from host.delivery import held_lanes
+from host.delivery.held_lanes import Reason
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.queue import policy
@@ -28,13 +28,13 @@ MINUTE = timedelta(minutes=1)
 def late() -> timedelta:
     """Return how long the oldest reply has waited for a worker."""
     with db.read() as session:
-        since = waiting.oldest_due(session, OUT)
+        since = held_lanes.oldest_due(session, OUT)
     return timedelta() if since is None else clock.now() - since
 
 
 def held() -> dict[Reason, int]:
     with db.read() as session:
-        return {reason: count for reason, count in waiting.on_purpose(session).items() if count}
+        return {reason: count for reason, count in held_lanes.on_purpose(session).items() if count}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_queue_before_a_limit_is_known_to_every_process_while_somebody_sees_to
     ids = saturate(any_desk, travel)
     travel(timedelta(seconds=1))
     assert late() > timedelta(), "it has not been noted yet"
-    waiting.look_after_limited(any_desk.generation.directory)
+    held_lanes.look_after_limited(any_desk.generation.directory)
     assert late() == timedelta()
     assert held() == {Reason.LIMIT: len(ids) - len(any_desk.toy.sent)}
     travel(policy.LIMIT_KNOWN + MINUTE)
@@ -113,8 +113,8 @@ def test_looking_for_the_oldest_is_an_index_seek(database: db.Database) -> None:
     engine = db.current().read_engine
     sa.event.listen(engine, "before_cursor_execute", explain)
     with db.read() as session:
-        waiting.oldest_due(session, OUT)
-        waiting.on_purpose(session)
+        held_lanes.oldest_due(session, OUT)
+        held_lanes.on_purpose(session)
     sa.event.remove(engine, "before_cursor_execute", explain)
     of_lanes = [plan for plan in plans if "lanes" in plan]  # what is paused is read where it changed
     assert len(of_lanes) == 4
@@ -127,7 +127,7 @@ def test_looking_for_the_oldest_is_an_index_seek(database: db.Database) -> None:
 def test_what_is_looked_for_is_unconfirmed_since_it_was_sent(any_desk: Desk, travel: Travel) -> None:
     def unconfirmed() -> timedelta | None:
         with db.read() as session:
-            since = waiting.oldest_unconfirmed(session)
+            since = held_lanes.oldest_unconfirmed(session)
         return None if since is None else clock.now() - since
 
     assert unconfirmed() is None
@@ -150,7 +150,7 @@ def test_what_is_looked_for_what_is_tried_again_and_what_waits_behind_are_counte
 ) -> None:
     monkeypatch.setattr(policy, "FAILURES_IN_A_ROW", 9)  # else the third waits for the account
     with db.read() as session:
-        assert waiting.unfinished(session) == waiting.Unfinished()
+        assert held_lanes.unfinished(session) == held_lanes.Unfinished()
     for number, outcome in enumerate((Unknown(PROBLEM), Unknown(PROBLEM), NotSent(PROBLEM))):
         contact = f"customer {number}"
         desk.toy.script = [outcome]
@@ -159,5 +159,5 @@ def test_what_is_looked_for_what_is_tried_again_and_what_waits_behind_are_counte
         desk.drain()
         desk.reply("behind it", talk, contact=contact)
     with db.read() as session:
-        found = waiting.unfinished(session)
+        found = held_lanes.unfinished(session)
     assert (found.unconfirmed, found.refused, found.behind) == (2, 1, 3)

@@ -17,8 +17,8 @@ from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated, ProviderProblem
 from host.sdk.messages import PostKind
-from host.search.finding import narrowing
-from host.search.finding.asking import read_query
+from host.search.finding import filters
+from host.search.finding.query import read_query
 from tests.inbox import desks, toys
 from tests.inbox.boards import Board
 from tests.inbox.desks import Desk
@@ -143,10 +143,10 @@ def test_the_list_is_narrowed_to_a_post(desk: Desk, board: Board) -> None:
     assert f"?post={second}&saved=" in page(desk)
     for typed, wanted in (("post:rim", second), (f"post:{first}", first), ('post:"tide mugs"', first)):
         with db.read() as session:
-            understood = narrowing.understood(session, desk.workspace, None, read_query(typed))
+            understood = filters.understood(session, desk.workspace, None, read_query(typed))
         assert understood.conversations.post == wanted
     with db.read() as session:
-        assert narrowing.understood(session, desk.workspace, None, read_query("post:gone")).unknown
+        assert filters.understood(session, desk.workspace, None, read_query("post:gone")).unknown
 
 
 def test_the_post_stands_above_its_thread(desk: Desk, board: Board) -> None:

@@ -19,7 +19,7 @@ from host.inbox import erasure
 from host.models.inbox import Conversation, Message
 from host.models.users import Role
 from host.sequences.body import Ask, End
-from host.webhooks import endpoints, telling
+from host.webhooks import consumer, endpoints
 from host.webhooks.endpoints import EndpointSettings
 from tests import helpers
 from tests.assistants import making
@@ -137,7 +137,7 @@ def webhook(data: Path) -> Place:
     reading.number_all()
     with db.read() as session:
         events = reading.after(session, BEGINNING, 100).events
-    db.write(telling.tell, events, [row], desk.generation.directory, "https://desk.example")
+    db.write(consumer.tell, events, [row], desk.generation.directory, "https://desk.example")
     return Place(desk, _below(desk, f"settings/integrations/{row.id}"), SECRET, talk)
 
 

@@ -31,10 +31,10 @@ from host.inbox.errors import (
 )
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
-from host.inbox.onward.places import after, before, places
-from host.inbox.onward.starting import Started, start
+from host.inbox.outreach.first_messages import Started, start
+from host.inbox.outreach.places import after, before, places
 from host.inbox.reply import Hold, Voice
-from host.inbox.unsent import holding
+from host.inbox.unsent import undo
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, ConversationLink, Message
@@ -209,7 +209,7 @@ def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> No
     with db.read() as session:
         entry = session.scalars(sa.select(OutboxEntry)).one()
     assert entry.not_before is not None
-    back = do(holding.undo, any_ways.workspace, new, started.messages[0].id, actor=any_ways.mia)
+    back = do(undo.undo, any_ways.workspace, new, started.messages[0].id, actor=any_ways.mia)
     assert back.draft["text"] == "Hello again"
     assert toys.everything(OutboxEntry) == []
     assert (conversation(new).waiting_since, conversation(new).status) == (since, "open")

@@ -11,8 +11,8 @@ import pytest
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.delivery.worker import drain
-from host.inbox.comments import once
-from host.inbox.comments.once import OfHour
+from host.inbox.comments import private_reply
+from host.inbox.comments.private_reply import OfHour
 from host.sdk.channel import (
     Capabilities,
     PrivateReplyLimits,
@@ -62,7 +62,7 @@ def board(desk: Desk) -> Board:
 
 def used(desk: Desk) -> OfHour | None:
     with db.read() as session:
-        return once.of_hour(session, desk.account.id, LIMITS, clock.now())
+        return private_reply.of_hour(session, desk.account.id, LIMITS, clock.now())
 
 
 def asked(board: Board, *people: str, text: str = "Here", post: str = "p1") -> None:
@@ -109,9 +109,12 @@ def test_what_waits_for_the_limit_is_not_used(desk: Desk, board: Board) -> None:
     board.said("zoe", "Zoe", "Hi", board.ago(minutes=1))
     other = toys.make_account(desk.workspace)
     with db.read() as session:
-        assert once.of_hour(session, other.id, LIMITS, clock.now()) == OfHour(0, 750)
-        assert once.of_hour(session, desk.account.id, None, clock.now()) is None
-        assert once.of_hour(session, desk.account.id, replace(LIMITS, per_hour=None), clock.now()) is None
+        assert private_reply.of_hour(session, other.id, LIMITS, clock.now()) == OfHour(0, 750)
+        assert private_reply.of_hour(session, desk.account.id, None, clock.now()) is None
+        assert (
+            private_reply.of_hour(session, desk.account.id, replace(LIMITS, per_hour=None), clock.now())
+            is None
+        )
 
 
 def test_the_share_is_a_length() -> None:

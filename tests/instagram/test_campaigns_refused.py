@@ -13,7 +13,7 @@ from host.core import clock, db
 from host.events import reading
 from host.events.reading import BEGINNING
 from host.inbox.apply.changes import apply_changes
-from host.rules import keeping, log, people
+from host.rules import log, people, rules
 from host.rules.body import given
 from host.rules.models import RuleState
 from host.sdk.channel import AccountRef
@@ -49,9 +49,9 @@ class Desk:
             }
         )
         with db.read() as session:
-            what = keeping.there(session, comments.workspace_id, self.generation.directory)
+            what = rules.there(session, comments.workspace_id, self.generation.directory)
         named: dict[str, Any] = {"name": "Link", "body": body, "what": what, "state": RuleState.LIVE}
-        self.rule_id: int = do(lambda work: keeping.create(work, **named).id, comments.workspace_id)
+        self.rule_id: int = do(lambda work: rules.create(work, **named).id, comments.workspace_id)
 
     def comment(self, meta: Meta) -> None:
         """Let Ana write the word below a post, at the stand-in and here."""

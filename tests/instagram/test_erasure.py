@@ -18,7 +18,7 @@ from host.delivery.worker import drain
 from host.inbox import erasure
 from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactMerge, ContactValue
 from host.inbox.notes import add_note
-from host.models.api import ApiKey, IdempotentRequest
+from host.models.api_keys import ApiKey, IdempotentRequest
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.models.users import AuditEntry

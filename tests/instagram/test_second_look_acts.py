@@ -21,9 +21,9 @@ from host.models.inbox import Conversation, Direction, Message, Origin
 from host.notifications.rules import Kind, Way
 from host.sdk.channel import AccountRef
 from host.webhooks import endpoints
+from host.webhooks.consumer import Webhooks
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import HookDelivery
-from host.webhooks.telling import Webhooks
 from tests import helpers
 from tests.assistants.assisting import Assisted
 from tests.helpers import do

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.events import keeping
+from host.events import retention
 from host.events.models import DomainEvent
 from host.events.writing import show
 from host.live import events, hub, read_position
@@ -250,7 +250,7 @@ def test_a_gap_asks_for_a_fresh_page(database: db.Database) -> None:
     for number in range(3):
         say(1, number)
     with clock.travel(timedelta(days=2)):
-        assert db.write(keeping.remove_shown, clock.now() - timedelta(days=1), 500) == 3
+        assert db.write(retention.remove_shown, clock.now() - timedelta(days=1), 500) == 3
         say(1, 3)
     with db.read() as session:
         assert events.missed(session, 1, 1).resync
@@ -284,7 +284,7 @@ def test_too_much_to_repeat_asks_for_a_fresh_page(
 
 def test_trimming_keeps_ids_growing(database: db.Database) -> None:
     say(1, 1)
-    db.write(keeping.remove_shown, clock.now() + timedelta(seconds=1), 500)
+    db.write(retention.remove_shown, clock.now() + timedelta(seconds=1), 500)
     say(1, 2)
     with db.read() as session:
         assert events.newest_id(session) == 2

@@ -14,8 +14,8 @@ from host.events.reading import BEGINNING, Position
 from host.inbox.notes import add_note
 from host.models.notifications import Notification
 from host.notifications import rules
+from host.notifications.delivery import Notifier
 from host.notifications.rules import KINDS, Kind, Way
-from host.notifications.telling import Notifier
 from tests.helpers import do
 from tests.inbox.scenes import Scene
 

@@ -22,9 +22,9 @@ from host.events.kinds.conversations import CONVERSATION_REPLY_DUE, CONVERSATION
 from host.events.models import Consumer
 from host.models.notifications import Notification
 from host.models.users import User
-from host.notifications import mailing, rules
+from host.notifications import mail, rules
+from host.notifications.delivery import MAIL_WAITS, Notifier
 from host.notifications.rules import KINDS, Kind, Quiet, Way
-from host.notifications.telling import MAIL_WAITS, Notifier
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -54,9 +54,9 @@ def smtp(tmp_path: Path) -> Iterator[Server]:
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     settings = {"mail_server": f"smtp://127.0.0.1:{port}", "public_url": "https://desk.example.com"}
-    mailing.use(helpers.make_config(tmp_path, **settings))
+    mail.use(helpers.make_config(tmp_path, **settings))
     yield handler
-    mailing.use(helpers.make_config(tmp_path))
+    mail.use(helpers.make_config(tmp_path))
     controller.stop()
 
 
@@ -97,10 +97,10 @@ def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Ser
     assert {one["text"] for one in shown["show"]} == {KINDS[kind].sentence % NAMES for kind in Kind}
     assert all(one["show"] and one["sound"] and one["title"] == "Ana Q." for one in shown["show"])
     assert [one["own"] for one in shown["show"]].count(False) == 2
-    assert mailing.send_due() == 0, "who reads it in the desk needs no mail"
+    assert mail.send_due() == 0, "who reads it in the desk needs no mail"
     with clock.travel(MAIL_WAITS):
-        assert mailing.send_due() == 1, "what comes together is one mail"
-        assert mailing.send_due() == 0
+        assert mail.send_due() == 1, "what comes together is one mail"
+        assert mail.send_due() == 0
     (sent,) = smtp.taken
     text = sent.get_content()
     assert sent["To"] == bo.email
@@ -152,7 +152,7 @@ def test_each_thing_is_one_notice_by_every_way_and_one_mail(
     sentence = KINDS[kind].sentence % NAMES
     assert [(one["text"], one["show"], one["sound"]) for one in news["show"]] == [(sentence, True, True)]
     with clock.travel(MAIL_WAITS):
-        assert [mailing.send_due(), mailing.send_due()] == [1, 0]
+        assert [mail.send_due(), mail.send_due()] == [1, 0]
     (sent,) = smtp.taken
     assert (sent["To"], sent["Subject"]) == (bo.email, f"Ana Q.: {sentence}")
     assert "sesame" not in sent.as_string()
@@ -163,7 +163,7 @@ def test_one_thing_is_the_subject_in_their_language(desk: Desk, scene: Scene, bo
     mention(scene, "ana", "@bo t. sesame?", desk.mia.id)
     tell()
     with clock.travel(MAIL_WAITS):
-        assert mailing.send_due() == 1
+        assert mail.send_due() == 1
     assert smtp.taken[0]["Subject"] == "Ana Q.: Mia R. hat Sie in einer Notiz erwähnt."
 
 
@@ -188,7 +188,7 @@ def test_what_is_read_or_out_of_sight_by_then_is_not_mailed(
 
     db.write(leave)
     with clock.travel(MAIL_WAITS):
-        assert mailing.send_due() == 0
+        assert mail.send_due() == 0
     assert browser.get("/notifications/news").get_json() == {"unread": 0, "own": 0, "show": []}
 
 
@@ -206,11 +206,11 @@ def test_in_quiet_hours_the_bell_goes_on_and_the_rest_waits(
     tell()
     assert browser.get("/notifications/news").get_json() == {"unread": 1, "own": 1, "show": []}
     with clock.travel(timedelta(minutes=5)):
-        assert mailing.send_due() == 0
+        assert mail.send_due() == 0
     with clock.travel(timedelta(hours=2, minutes=30)):
-        assert mailing.send_due() == 0
+        assert mail.send_due() == 0
     with clock.travel(timedelta(hours=3)):
-        assert mailing.send_due() == 1
+        assert mail.send_due() == 1
     assert len(smtp.taken) == 1
 
 

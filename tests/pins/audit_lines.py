@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-API = "host/api/routes/"
+API = re.compile(r"/api(/|\.py$)")
 ACTION = re.compile(r"^[a-z_]+\.[a-z_]+$")
 WRITERS = {"audit", "record"}
 OPEN = "…"
@@ -31,7 +31,7 @@ def written() -> tuple[Lines, Lines]:
             source = path.read_text(encoding="utf-8")
             if "audit" not in source and "record(" not in source:
                 continue
-            into = api if path.relative_to(ROOT).as_posix().startswith(API) else others
+            into = api if API.search(path.relative_to(ROOT).as_posix()) else others
             for action, keys in calls(source):
                 into[action].append(keys)
     return _merged(api), _merged(others)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from host.core import clock, db
 from host.delivery import agent_messages, history
-from host.delivery.waiting import look_after_limited
+from host.delivery.held_lanes import look_after_limited
 from host.events.models import DomainEvent
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState

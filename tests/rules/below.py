@@ -18,7 +18,8 @@ from host.inbox import outcome
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction, Message
 from host.models.posts import Post
-from host.rules import people, recent
+from host.rules import people
+from host.rules import recent_posts as recent
 from host.rules.models import RuleState
 from host.rules.people import Person
 from host.sdk import messages as told

@@ -53,7 +53,7 @@ from host.models.queue import EventState, InboundEvent, OutboxEntry
 from host.models.users import Workspace
 from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import journal_rows, policy
-from host.rules import body, keeping, people
+from host.rules import body, people, rules
 from host.rules.models import RuleState
 from host.rules.people import Got, Person
 from host.sdk import messages as told
@@ -257,8 +257,8 @@ def _place(session: Session) -> Place:
             "campaign": {},
         }
     )
-    what = keeping.there(session, workspace.id, Directory([Provider()]))
-    rule = keeping.create(
+    what = rules.there(session, workspace.id, Directory([Provider()]))
+    rule = rules.create(
         UnitOfWork(session, workspace.id, DESK, now),
         name="Tide",
         body=given,

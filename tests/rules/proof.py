@@ -52,7 +52,9 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, InternalKind, Message, Origin
 from host.models.users import Workspace
 from host.process import features as _features  # noqa: F401 - says which there are
-from host.rules import body, doing, keeping, passing
+from host.rules import actions as rule_actions
+from host.rules import body, evaluation
+from host.rules import rules as rule_cases
 from host.rules.models import RuleState
 from host.sdk import strictjson
 from host.sdk.channel import ReplyContext, ReplyPolicy
@@ -232,7 +234,7 @@ def _rules(
         labels.create(work(session, workspace_id), name=f"Label {place}", tone=LabelTone.GREY).id
         for place in range(len(rules))
     ]
-    what = keeping.there(session, workspace_id, directory())
+    what = rule_cases.there(session, workspace_id, directory())
     ids = []
     for place, rule in enumerate(rules):
         wanted: dict[str, list[dict[str, Any]]] = {
@@ -255,7 +257,7 @@ def _rules(
             }
         )
         state = RuleState.LIVE if rule.live else RuleState.SHADOW
-        made = keeping.create(
+        made = rule_cases.create(
             UnitOfWork(session, actor=DESK, **here), name=f"Rule {place}", body=given, what=what, state=state
         )
         ids.append(made.id)
@@ -294,7 +296,7 @@ def serve(url: str) -> None:
     db.connect(url)
     secrets.use(Keyring(KEYS))
     consuming.LEASE = timedelta(seconds=2)  # type: ignore[misc]
-    passing.MOST_PER_HOUR = doing.BUDGET = deciding.BUDGET = 10**9  # type: ignore[misc, attr-defined]
+    evaluation.MOST_PER_HOUR = rule_actions.BUDGET = deciding.BUDGET = 10**9  # type: ignore[misc, attr-defined]
     Consumers([Automating(directory)]).start()
     print("serving", flush=True)
     while True:

@@ -7,7 +7,7 @@ from typing import Any
 
 from host.core import db
 from host.events.models import ActorKind
-from host.rules import keeping, log
+from host.rules import log, rules
 from host.rules.body import given
 from host.rules.models import RuleState
 from host.users.actor import Actor, UnitOfWork
@@ -29,8 +29,8 @@ def add_rule(
     body = given({"when": when, "conditions": list(conditions), "actions": list(actions), **more})
 
     def create(work: UnitOfWork) -> int:
-        what = keeping.there(work.session, desk.workspace, desk.generation.directory)
-        return keeping.create(work, name=name, body=body, what=what, state=state).id
+        what = rules.there(work.session, desk.workspace, desk.generation.directory)
+        return rules.create(work, name=name, body=body, what=what, state=state).id
 
     return do(create, desk.workspace, actor=Actor(ActorKind.SYSTEM, person="Ann"))
 

@@ -19,10 +19,10 @@ from host.inbox import outcome
 from host.inbox.comments.private import queue_private
 from host.models.inbox import Contact, Conversation, Message
 from host.models.queue import OutboxEntry
-from host.rules import campaigns, keeping, people
+from host.rules import campaigns, people, rules
 from host.rules.body import checked, given
 from host.rules.models import RuleState
-from host.rules.pages import campaign_wording
+from host.rules.pages import campaign_words
 from host.rules.people import Counts
 from host.rules.posts import is_near
 from host.sdk.channel import ProviderProblem, ReplyPolicy, ReplyState
@@ -260,7 +260,7 @@ def test_a_campaign_that_cannot_be_is_refused(below: Below) -> None:
         "campaign": {},
     }
     with db.read() as session:
-        what = keeping.there(session, below.desk.workspace, below.desk.generation.directory)
+        what = rules.there(session, below.desk.workspace, below.desk.generation.directory)
     for change, field in REFUSED:
         with pytest.raises(InvalidError) as refused:
             checked(given({**body, **change}), what)
@@ -415,9 +415,7 @@ def test_what_was_stopped_or_taken_back_meanwhile_is_not_announced(below: Below)
     desk.comments("bob", "tide")
     desk.run()
     do(
-        lambda work: keeping.set_state(
-            work, keeping.get(work.session, work.workspace_id, id_), RuleState.OFF
-        ),
+        lambda work: rules.set_state(work, rules.get(work.session, work.workspace_id, id_), RuleState.OFF),
         desk.desk.workspace,
     )
     desk.sends()
@@ -456,7 +454,7 @@ def test_a_desk_put_back_announces_nothing_of_before(below: Below) -> None:
 
 
 def _why(desk: Below, rule_id: int) -> set[str]:
-    return {campaign_wording.why(one, None, "", clock.now()) for one in desk.people(rule_id)}
+    return {campaign_words.why(one, None, "", clock.now()) for one in desk.people(rule_id)}
 
 
 @pytest.mark.parametrize(

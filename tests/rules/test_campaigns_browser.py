@@ -12,7 +12,7 @@ from host.core import clock, db
 from host.media import person_pictures, portraits
 from host.media.person_pictures import CachedPicture
 from host.models.posts import Post
-from host.rules import recent
+from host.rules import recent_posts
 from host.rules.models import RuleState
 from host.sdk import messages as told
 from host.sdk.channel import ProviderProblem
@@ -174,12 +174,12 @@ def test_a_post_is_picked_by_its_picture_before_anybody_commented(automated: Bel
     assert body is not None
     assert body.conditions[0].filter == {"post": desk.post("17899")}
     WALL.problem = ProviderProblem("190", "This account's sign-in has expired.", "Reconnect the account.")
-    recent.forget_pages()
+    recent_posts.forget_pages()
     page.get_by_text("Choose from recent posts").click()
     page.get_by_text("This account's sign-in has expired.").wait_for()
     screenshot(page, "campaign-picker-failed", full_page=True)
     WALL.problem = None
-    recent.forget_pages()
+    recent_posts.forget_pages()
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="Mug 9 of the autumn kiln").wait_for()
 

@@ -13,10 +13,10 @@ from host.core import db
 from host.core.backports.values import replace
 from host.events.kinds.conversations import CONVERSATION_FORWARDED
 from host.events.kinds.messages import MESSAGE_REACTED, MESSAGE_RECEIVED
-from host.rules import keeping
+from host.rules import rules
 from host.rules.body import EVENTS, RuleTargets
 from host.rules.models import RuleState
-from host.rules.pages import wording
+from host.rules.pages import words as rule_words
 from host.sdk.channel import Capabilities
 from host.sdk.messages import MessageKind
 from tests import helpers
@@ -38,7 +38,7 @@ def stories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def there(desk: Ruled) -> RuleTargets:
     with db.read() as session:
-        return keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        return rules.there(session, desk.desk.workspace, desk.desk.generation.directory)
 
 
 def test_nothing_of_other_channels_is_offered(automated: Ruled, owner: helpers.Browser) -> None:
@@ -77,15 +77,15 @@ def test_what_is_stored_stays(automated: Ruled, owner: helpers.Browser) -> None:
 def test_triggers_depend_on_what_can_happen(automated: Ruled) -> None:
     what = there(automated)
     texts = replace(what.abilities, kinds=frozenset({MessageKind.TEXT}), forwards=False)
-    some = wording.events(replace(what, abilities=texts), MESSAGE_RECEIVED)
+    some = rule_words.events(replace(what, abilities=texts), MESSAGE_RECEIVED)
     assert set(EVENTS) - set(some) == {
         "message.reacted",
         "message.edited",
         "message.unsent",
         CONVERSATION_FORWARDED,
     }
-    assert set(wording.events(replace(what, abilities=EVERYTHING), "")) == set(EVENTS)
-    assert MESSAGE_REACTED in wording.events(replace(what, abilities=texts), MESSAGE_REACTED)
+    assert set(rule_words.events(replace(what, abilities=EVERYTHING), "")) == set(EVENTS)
+    assert MESSAGE_REACTED in rule_words.events(replace(what, abilities=texts), MESSAGE_REACTED)
 
 
 def test_a_link_is_an_ad_only_where_there_are_ads(automated: Ruled) -> None:

@@ -21,16 +21,16 @@ from host.automation.deciding import BUDGET
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
-from host.delivery import watching
+from host.delivery import deadlines
 from host.delivery.worker import drain
 from host.events import reading
 from host.events.models import DomainEvent
 from host.features import registry
 from host.inbox import outcome, snoozing
-from host.inbox.along import forwarding
 from host.inbox.apply.changes import apply_changes
 from host.inbox.canned import replies
 from host.inbox.canned.replies import Viewer
+from host.inbox.composition import forwarding
 from host.inbox.contacts import consent
 from host.inbox.conversation_actions import set_fields
 from host.inbox.labels import labels
@@ -53,7 +53,9 @@ from host.models.inbox import (
 )
 from host.models.queue import OutboxEntry
 from host.models.users import Workspace
-from host.rules import doing, keeping, passing
+from host.rules import actions as rule_actions
+from host.rules import evaluation
+from host.rules import rules as rule_cases
 from host.rules.body import EVENTS, Action, RuleError, RuleTargets, checked, given, plain
 from host.rules.models import RuleState, RuleVersion
 from host.sdk.capabilities import Capabilities, CopyLimits
@@ -174,7 +176,7 @@ def _due(desk: Ruled) -> None:
 
 def _watched(desk: Ruled, later: timedelta) -> None:
     with clock.travel(later):
-        watching.watch(desk.desk.generation.directory)
+        deadlines.watch(desk.desk.generation.directory)
         desk.run()
 
 
@@ -463,14 +465,14 @@ def test_what_a_refused_action_had_begun_is_taken_back(shop: Shop) -> None:
     """The team is written before it is found that nobody has the place: only the refused one is undone."""
     desk = shop.desk
     rule = desk.rule({"do": "label", "label": shop.label}, {"do": "giveOut", "team": shop.team})
-    real = doing.set_fields
+    real = rule_actions.set_fields
 
     def fails(session: Session, *given: Any, **named: Any) -> bool:
         real(session, *given, **named)
         raise TeamNotFoundError
 
     desk.said()
-    with mock.patch.object(doing, "set_fields", fails):
+    with mock.patch.object(rule_actions, "set_fields", fails):
         desk.run()
     assert [one.done for one in desk.ran(rule)] == [[("label", ""), ("giveOut", "team_not_found")]]
     assert shop.label in _labels(desk)
@@ -549,8 +551,8 @@ def test_rules_are_done_in_their_order_and_one_may_stop_the_rest(automated: Rule
     desk.said()
     desk.run()
     assert _outcomes(desk, first, shadow, other, stops, last) == [["did"], ["shadow"], [], ["did"], []]
-    do(keeping.move, desk.desk.workspace, last, -1)
-    do(keeping.move, desk.desk.workspace, first, 1)
+    do(rule_cases.move, desk.desk.workspace, last, -1)
+    do(rule_cases.move, desk.desk.workspace, first, 1)
     desk.said()
     desk.run()
     assert _outcomes(desk, stops, last) == [["did", "did"], ["did"]]
@@ -594,15 +596,15 @@ def test_shadow_does_not_use_up_the_once(automated: Ruled) -> None:
 
 def _put(desk: Ruled, rule: int, state: RuleState) -> None:
     with db.read() as session:
-        what = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
-    do(keeping.put_in_state, desk.desk.workspace, rule, state, what)
+        what = rule_cases.there(session, desk.desk.workspace, desk.desk.generation.directory)
+    do(rule_cases.put_in_state, desk.desk.workspace, rule, state, what)
 
 
 def _change(desk: Ruled, rule: int, **body: Any) -> None:
     with db.read() as session:
-        what = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        what = rule_cases.there(session, desk.desk.workspace, desk.desk.generation.directory)
     body = given({"when": "message.received", **body})
-    do(keeping.change, desk.desk.workspace, rule, name="Broken", body=body, what=what)
+    do(rule_cases.change, desk.desk.workspace, rule, name="Broken", body=body, what=what)
 
 
 def test_a_run_names_the_version_it_was_decided_by(automated: Ruled) -> None:
@@ -630,7 +632,7 @@ def test_a_rule_turned_off_before_it_is_done(automated: Ruled, how: str) -> None
     desk.said()
     desk.read()
     if how == "deleted":
-        do(keeping.delete, desk.desk.workspace, rule)
+        do(rule_cases.delete, desk.desk.workspace, rule)
     else:
         _put(desk, rule, RuleState(how))
     desk.run()
@@ -783,13 +785,13 @@ def test_a_program_that_answers_rules_comes_to_an_end(data: Path, database: db.D
     for number in range(30):
         api.program.send("POST", f"{path}/notes", {"text": f"Seen {number}"}, 201)
         desk.run()
-    assert len([one for one in desk.ran(rule) if one.outcome]) == passing.MOST_PER_HOUR
+    assert len([one for one in desk.ran(rule) if one.outcome]) == evaluation.MOST_PER_HOUR
     assert desk.ran(back) == [], "what a rule did starts none"
     assert desk.runs()[-1] == ("rules", "skipped", None, "too_often")
     with clock.travel(timedelta(hours=1, minutes=1)):
         api.program.send("POST", f"{path}/notes", {"text": "Later"}, 201)
         desk.run()
-    assert len([one for one in desk.ran(rule) if one.outcome]) == passing.MOST_PER_HOUR + 1
+    assert len([one for one in desk.ran(rule) if one.outcome]) == evaluation.MOST_PER_HOUR + 1
 
 
 def test_what_the_desk_said_itself_starts_nothing(automated: Ruled) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.rules import keeping
+from host.rules import rules
 from host.rules.models import RuleVersion
 from host.users.actor import UnitOfWork
 from tests.helpers import do
@@ -42,9 +42,9 @@ def test_what_is_saved_as_it_was_is_no_new_version(automated: Ruled) -> None:
 
     def save_again(work: UnitOfWork) -> int:
         directory, workspace = desk.desk.generation.directory, desk.desk.workspace
-        what = keeping.there(work.session, workspace, directory)
-        body = keeping.shown(work.session, workspace, rule, what).body
+        what = rules.there(work.session, workspace, directory)
+        body = rules.shown(work.session, workspace, rule, what).body
         assert body is not None
-        return keeping.change(work, rule, name="Broken", body=body, what=what).version
+        return rules.change(work, rule, name="Broken", body=body, what=what).version
 
     assert do(save_again, desk.desk.workspace) == 1

@@ -15,12 +15,12 @@ from host.addons import hooks
 from host.automation import running
 from host.automation.asking_addons import MOST_CHANGES, AskedInsideError
 from host.automation.running import PAUSES
-from host.channels import hanging
+from host.channels import timeouts
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.models.inbox import Contact, Conversation, Reaction
-from host.rules import log, passing
+from host.rules import evaluation, log
 from host.rules.body import RuleError
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from tests.inbox import toys
@@ -252,7 +252,7 @@ def test_facts_that_fail_are_a_condition_that_is_not_met_and_cost_nothing_else(
 
 def nothing_hangs() -> bool:
     """Return whether the calls of this file's addon returned; other tests of the process have others."""
-    return not any(count > 0 for (name, _who), count in hanging._hung.items() if " email." in name)
+    return not any(count > 0 for (name, _who), count in timeouts._hung.items() if " email." in name)
 
 
 def test_facts_that_hang_hold_up_a_rule_for_a_moment_once(
@@ -320,7 +320,7 @@ def test_a_preview_holds_no_connection_while_an_addon_is_asked(any_desk: Ruled) 
     with db.read() as session:
         session.execute(sa.text("SELECT 1"))
         before = db.current().read_engine.pool.checkedout()  # type: ignore[attr-defined]
-        (rule,) = passing.active(session, [workspace])[workspace]
+        (rule,) = evaluation.active(session, [workspace])[workspace]
         found = log.preview(session, workspace, rule.body, any_desk.desk.generation.directory, clock.now())
     assert found.matches == 1
     assert held == [before - 1]
@@ -460,7 +460,7 @@ def test_one_that_hangs_counts_as_failed_once_and_is_asked_no_more_until_it_retu
             assert automated.ran(rule) == []
         recording.flush()
         with db.read() as session:
-            (function,) = hanging.lately(session)
+            (function,) = timeouts.lately(session)
             (problem,) = [one for one in hooks.problems(session) if "email" in str(one.fact)]
         assert (function.slug, function.times) == ("email", 2)
         assert f"2 calls of “{function.name}” of the addon email did not return in time" in str(problem.fact)

@@ -19,10 +19,11 @@ from host.core import db
 from host.core.backports.values import replace
 from host.inbox.labels import labels
 from host.models.users import AuditEntry, Role
-from host.rules import keeping
+from host.rules import rules
 from host.rules.body import EVENTS, Body, NotifyPeople, given, plain
 from host.rules.models import Rule, RuleState, RuleVersion
-from host.rules.pages import filling, wording
+from host.rules.pages import forms
+from host.rules.pages import words as rule_words
 from tests import helpers
 from tests.helpers import do
 from tests.rules.ruled import Ruled
@@ -85,8 +86,8 @@ def why(page: str, row: str) -> str:
 
 def bodies(desk: Ruled) -> list[tuple[str, str, int, Body | None]]:
     with db.read() as session:
-        what = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
-        listed = keeping.listing(session, desk.desk.workspace, what)
+        what = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        listed = rules.listing(session, desk.desk.workspace, what)
         return [(one.name, str(one.state), one.version, one.body) for one in listed]
 
 
@@ -366,12 +367,12 @@ def test_other_words_are_those_of_choices(automated: Ruled) -> None:
     desk.label("One")
     desk.team(desk.person("Ana"))
     with db.read() as session:
-        there = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        there = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)
     there = replace(there, abilities=EVERYTHING)
     there = replace(there, attributes={1: "Size"}, accounts={1: "Shop"}, endpoints={1: "A"})
     there = replace(there, targets=replace(there.targets, replies={1: "Hello"}))
     with desk.desk.app.test_request_context():
-        choices = [*condition_forms.condition_choices(there), *filling.action_choices(there)]
+        choices = [*condition_forms.condition_choices(there), *forms.action_choices(there)]
     values = {value for _group, some in choices for value, _words, _kind in some}
     kinds = {value.split(":")[0] for value in values}
     assert set(condition_words.SEARCH_WORDS) - values - kinds == set()
@@ -421,7 +422,7 @@ def test_the_state_stands_above_the_form_with_what_it_means(automated: Ruled, ow
     assert page.index('name="state"') < page.index('name="name"')
     for state in RuleState:
         assert f'aria-describedby="state-{state}"' in page
-        assert str(wording.STATES_SAY[state]) in page
+        assert str(rule_words.STATES_SAY[state]) in page
     assert "rule-broken" not in page
     do(labels.delete, desk.desk.workspace, label)
     page = text(owner.get(path(desk, id_)))
@@ -435,23 +436,23 @@ def test_every_choice_of_the_form_can_be_saved(automated: Ruled) -> None:
     desk.label("One")
     desk.team(desk.person("Ana"))
     with db.read() as session:
-        there = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        there = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)
     texts = {"words": "broken", "pattern": "b.*n", "value": "blue", "say": "Hello", "note": "Hm", "": ""}
     for when in EVENTS:
-        made = filling.Filling(when=when, name="All")
+        made = forms.Filling(when=when, name="All")
         for _group, some in condition_forms.condition_choices(there):
             for value, words, kind in some:
                 row = Row(value, texts[kind])
-                read, _places = filling.replace(made, conditions=[row], actions=[Row("close")]).body()
+                read, _places = forms.replace(made, conditions=[row], actions=[Row("close")]).body()
                 assert words
-                assert filling.of_body("All", read, "live").conditions == [row]
+                assert forms.of_body("All", read, "live").conditions == [row]
                 assert given(plain(read)) == read
-        for _group, some in filling.action_choices(there):
+        for _group, some in forms.action_choices(there):
             for value, words, kind in some:
                 row = Row(value, texts[kind])
-                read, _places = filling.replace(made, actions=[row]).body()
+                read, _places = forms.replace(made, actions=[row]).body()
                 assert words
-                assert filling.of_body("All", read, "live").actions == [row]
+                assert forms.of_body("All", read, "live").actions == [row]
 
 
 def test_two_people_do_not_save_over_each_other(automated: Ruled, owner: helpers.Browser) -> None:
@@ -718,7 +719,7 @@ def test_lines_and_notes_of_a_rule_say_which(automated: Ruled) -> None:
 
 def test_what_a_condition_saw_is_in_words(automated: Ruled) -> None:
     with db.read() as session:
-        there = keeping.there(session, automated.desk.workspace, automated.desk.generation.directory)
+        there = rules.there(session, automated.desk.workspace, automated.desk.generation.directory)
 
     def saw(condition: dict[str, Any], value: str, which: int | None = None) -> str:
         (one,) = given({"when": "message.received", "conditions": [condition], "actions": []}).conditions

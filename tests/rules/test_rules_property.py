@@ -23,7 +23,7 @@ from host.inbox.conversation_actions import set_fields
 from host.inbox.labels import labels
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, ConversationStatus, Direction, Message, Origin, Snooze, SnoozeKind
-from host.rules import keeping
+from host.rules import rules as rule_cases
 from host.rules.body import EVENTS
 from host.rules.models import Rule, RuleState
 from tests.helpers import do
@@ -218,7 +218,7 @@ def test_it_ends_and_nothing_is_there_twice(automated: Ruled, examples: int) -> 
             message = session.scalar(sa.select(sa.func.max(Message.id))) or 0
             run = session.scalar(sa.select(sa.func.max(AutomationRun.id))) or 0
         for rule in rules:
-            do(keeping.delete, desk.desk.workspace, rule)
+            do(rule_cases.delete, desk.desk.workspace, rule)
         desk.read()  # what was left of the time before
         start, case = desk.position, next(_numbers)
         for number, one in enumerate(drawn):

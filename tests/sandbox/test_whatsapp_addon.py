@@ -17,7 +17,7 @@ from host.authoring.desk import RefusedByCardError
 from host.core import db
 from host.inbox import approved, reply
 from host.inbox.errors import OptedOutError
-from host.inbox.unsent import later
+from host.inbox.unsent import scheduled
 from host.models.inbox import ContactIdentity, Conversation
 from host.sdk import clock
 from host.sdk.cards import Verdict
@@ -467,7 +467,7 @@ def test_marketing_stopped_after_it_was_scheduled_is_not_sent(both: Both, offer:
     before = both.chat(who)
     both.act("stop_marketing", who)
     both.desk.later(timedelta(hours=1, minutes=1))
-    assert later.release_due() == 1
+    assert scheduled.release_due() == 1
     both.settle()
     assert both.chat(who) == before
     (shown,) = (one for one in both.thread(who) if one.id == planned.id)

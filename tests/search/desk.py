@@ -17,9 +17,9 @@ from host.models.search import DocumentKind
 from host.search import building
 from host.search.documents import Indexing
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.filters import understood
 from host.search.finding.finder import FoundMessages, SearchPosition
-from host.search.finding.narrowing import understood
+from host.search.finding.query import read_query
 from host.search.postings import DOCUMENTS, POSTINGS
 from host.users.reach import Accounts
 

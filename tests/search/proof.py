@@ -37,9 +37,9 @@ from host.process import features as _features  # noqa: F401 - says which there 
 from host.search import postings
 from host.search.documents import Indexing, refresh_messages
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.filters import understood
 from host.search.finding.finder import PATIENCE_SECONDS, FoundMessages
-from host.search.finding.narrowing import understood
+from host.search.finding.query import read_query
 from tests.inbox import toys
 
 WORDS = 20_000

@@ -20,8 +20,8 @@ from host.sdk.messages import ContactIdentified, InboundAttachment, MessageKind,
 from host.search import building, documents, postings, words
 from host.search.documents import Indexing
 from host.search.finding import finder
-from host.search.finding.asking import read_query
-from host.search.finding.narrowing import understood
+from host.search.finding.filters import understood
+from host.search.finding.query import read_query
 from tests.helpers import do, work
 from tests.inbox import toys
 from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of

@@ -14,7 +14,7 @@ from host.models.search import SearchBuild
 from host.search import building
 from host.search.documents import Indexing
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.query import read_query
 from tests.delivery.test_held_rows import holding
 from tests.inbox import toys
 from tests.search.desk import find, read_record

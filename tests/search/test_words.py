@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.search import words
-from host.search.finding.asking import Need, Typed, read_query
 from host.search.finding.excerpts import excerpt
+from host.search.finding.query import Need, Typed, read_query
 
 
 @pytest.mark.parametrize(

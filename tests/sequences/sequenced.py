@@ -12,7 +12,8 @@ from host.events.models import ActorKind
 from host.inbox.contacts import attributes
 from host.inbox.contacts.models import AttributeKind, ContactValue
 from host.models.inbox import Message
-from host.sequences import keeping, timing
+from host.sequences import sequences as sequence_cases
+from host.sequences import waits
 from host.sequences.body import Body, Starts, Step
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVisit
 from host.users.actor import Actor
@@ -35,22 +36,22 @@ class Sequenced(Automated):
         body = Body(steps=steps, starts=starts or Starts(words=("order",)), **more)
         directory, workspace = self.desk.generation.directory, self.desk.workspace
         ada = Actor(ActorKind.SYSTEM, person="Ada")
-        id_ = do(keeping.create, workspace, name=name, body=body, directory=directory, actor=ada).id
+        id_ = do(sequence_cases.create, workspace, name=name, body=body, directory=directory, actor=ada).id
         if publish:
-            do(keeping.publish, workspace, id_, directory)
+            do(sequence_cases.publish, workspace, id_, directory)
         return id_
 
     def publish(self, id_: int, *steps: Step) -> None:
         """Publish other steps of a sequence."""
         directory, workspace = self.desk.generation.directory, self.desk.workspace
         body = Body(steps=steps, starts=Starts(words=("order",)))
-        do(keeping.change, workspace, id_, name="Orders", body=body, directory=directory)
-        do(keeping.publish, workspace, id_, directory)
+        do(sequence_cases.change, workspace, id_, name="Orders", body=body, directory=directory)
+        do(sequence_cases.publish, workspace, id_, directory)
 
     def run(self) -> None:
         """Do all there is to do: what the event log says, and what is due."""
         super().run()
-        while timing.run_due(self.desk.generation.directory):
+        while waits.run_due(self.desk.generation.directory):
             pass
         super().run()
 
@@ -99,4 +100,4 @@ class Sequenced(Automated):
 
     def sequences(self) -> Many[Sequence]:
         with db.read() as session:
-            return keeping.listing(session, self.desk.workspace)
+            return sequence_cases.listing(session, self.desk.workspace)

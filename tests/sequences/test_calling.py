@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from host.core import clock, db
 from host.models.inbox import Conversation, Handler
-from host.sequences import calling, keeping, secrets_of, timing, toml_form
+from host.sequences import program_calls, sequences, signing_secrets, toml_form, waits
 from host.sequences.body import (
     PROGRAM,
     Ask,
@@ -31,9 +31,9 @@ from host.sequences.body import (
     plain,
     read,
 )
-from host.sequences.keeping import NotPublishableError
 from host.sequences.models import SequenceRun, SequenceSecret, SequenceVisit, WaitsFor
-from host.sequences.proving import Limits, prove
+from host.sequences.proofs import Limits, prove
+from host.sequences.sequences import NotPublishableError
 from tests.helpers import do
 from tests.receiver import Receiver, receiving
 from tests.sequences.sequenced import Sequenced
@@ -70,7 +70,7 @@ def asked(desk: Sequenced, *steps: Step, **more: Any) -> int:
 
 def called(desk: Sequenced) -> int:
     """Make the calls that are due, and do what follows; return how many they were."""
-    done = calling.drain(desk.desk.generation.directory)
+    done = program_calls.drain(desk.desk.generation.directory)
     desk.run()
     return done
 
@@ -91,7 +91,7 @@ def test_an_answer_is_kept_and_said(any_sequenced: Sequenced, program: Receiver)
     assert (desk.last.outcome, desk.answers()) == ("done", {"order": "12345", "status": "on its way"})
     (request,) = program.got
     with db.read() as session:
-        secret = secrets_of.read(session, id_)
+        secret = signing_secrets.read(session, id_)
     assert secret is not None
     told = Webhook(secret.reveal()).verify(request.body, request.headers)
     assert told == request.told
@@ -181,9 +181,9 @@ def test_what_passes_is_asked_again_with_the_same_id(sequenced: Sequenced, progr
     asked(desk, *status(program))
     assert called(desk) == 1
     assert called(desk) == 0, "not at once"
-    with clock.travel(calling.PAUSES[0]):
+    with clock.travel(program_calls.PAUSES[0]):
         assert called(desk) == 1
-    with clock.travel(calling.PAUSES[0] + calling.PAUSES[1]):
+    with clock.travel(program_calls.PAUSES[0] + program_calls.PAUSES[1]):
         assert called(desk) == 1
     assert len(set(program.ids)) == 1
     assert len(program.ids) == 3
@@ -227,17 +227,17 @@ def test_a_killed_worker_is_followed_by_another_that_asks_with_the_same_id(
 ) -> None:
     desk = any_sequenced
     asked(desk, *status(program))
-    claimed = db.write(calling.claim, 9, (), lambda _workspace: 9, clock.now())  # then it is killed
+    claimed = db.write(program_calls.claim, 9, (), lambda _workspace: 9, clock.now())  # then it is killed
     assert len(claimed) == 1
     assert called(desk) == 0
-    with clock.travel(calling.LEASE):
+    with clock.travel(program_calls.LEASE):
         assert called(desk) == 1
     assert desk.automatic()[-1] == "It is on its way."
     # The first one was only frozen: what it brings is late, and changes nothing.
     db.write(
-        calling.settle,
+        program_calls.settle,
         claimed[0],
-        calling.Outcome({"status": "lost"}),
+        program_calls.Outcome({"status": "lost"}),
         desk.desk.generation.directory,
         clock.now(),
     )
@@ -251,16 +251,18 @@ def test_a_frozen_worker_that_brings_a_failure_late_changes_nothing(
 ) -> None:
     desk, directory = sequenced, sequenced.desk.generation.directory
     asked(desk, *status(program))
-    (frozen,) = db.write(calling.claim, 9, (), lambda _workspace: 9, clock.now())
-    with clock.travel(calling.LEASE):
-        db.write(calling.claim, 9, (), lambda _workspace: 9, clock.now())
-        db.write(calling.settle, frozen, calling.Outcome(None, "status_404"), directory, clock.now())
+    (frozen,) = db.write(program_calls.claim, 9, (), lambda _workspace: 9, clock.now())
+    with clock.travel(program_calls.LEASE):
+        db.write(program_calls.claim, 9, (), lambda _workspace: 9, clock.now())
+        db.write(
+            program_calls.settle, frozen, program_calls.Outcome(None, "status_404"), directory, clock.now()
+        )
     assert desk.last.waits_for == WaitsFor.CALL
 
 
 def test_two_workers_ask_once(any_sequenced: Sequenced, program: Receiver) -> None:
     asked(any_sequenced, *status(program))
-    claims = [db.write(calling.claim, 9, (), lambda _workspace: 9, clock.now()) for _ in range(2)]
+    claims = [db.write(program_calls.claim, 9, (), lambda _workspace: 9, clock.now()) for _ in range(2)]
     assert [len(one) for one in claims] == [1, 0]
 
 
@@ -275,10 +277,10 @@ def test_without_a_secret_people_take_over(sequenced: Sequenced, program: Receiv
 def test_what_no_process_ever_notes_is_left_to_people(sequenced: Sequenced, program: Receiver) -> None:
     desk = sequenced
     asked(desk, *status(program))
-    for number in range(calling.MOST_TRIES):
-        with clock.travel(number * calling.LEASE):
-            assert len(db.write(calling.claim, 9, (), lambda _workspace: 9, clock.now())) == 1
-    with clock.travel(calling.MOST_TRIES * calling.LEASE):
+    for number in range(program_calls.MOST_TRIES):
+        with clock.travel(number * program_calls.LEASE):
+            assert len(db.write(program_calls.claim, 9, (), lambda _workspace: 9, clock.now())) == 1
+    with clock.travel(program_calls.MOST_TRIES * program_calls.LEASE):
         assert called(desk) == 1
     assert not program.got
     assert desk.last.outcome == "people"
@@ -344,24 +346,24 @@ def test_a_slow_program_keeps_no_lane_and_no_other_workspace_waiting(
     sequenced: Sequenced, program: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, directory = sequenced, sequenced.desk.generation.directory
-    monkeypatch.setattr(calling, "MOST_OF_WORKSPACE", 1)
-    monkeypatch.setattr(calling, "_open", calling._Open())
+    monkeypatch.setattr(program_calls, "MOST_OF_WORKSPACE", 1)
+    monkeypatch.setattr(program_calls, "_open", program_calls._Open())
     go_on = threading.Event()
     program.before = lambda _one: go_on.wait(20)
     asked(desk, *status(program))
     try:
-        calling.call_due(directory)
-        until(lambda: calling._open.free == calling.MOST_OPEN - 1)
-        assert calling._open.full() == [desk.desk.workspace]
+        program_calls.call_due(directory)
+        until(lambda: program_calls._open.free == program_calls.MOST_OPEN - 1)
+        assert program_calls._open.full() == [desk.desk.workspace]
         began = time.monotonic()
         desk.said(text="are you there?")
-        timing.run_due(directory)
+        waits.run_due(directory)
         assert desk.scene.reply("ana", "Yes", clock.now()), "the conversation is nobody's meanwhile"
         assert time.monotonic() - began < 10
-        assert not calling.call_due(directory), "the workspace has as many as it may"
+        assert not program_calls.call_due(directory), "the workspace has as many as it may"
     finally:
         go_on.set()
-    until(lambda: calling._open.free == calling.MOST_OPEN)
+    until(lambda: program_calls._open.free == program_calls.MOST_OPEN)
 
 
 def until(condition: Any, seconds: float = 20) -> None:
@@ -374,7 +376,7 @@ def until(condition: Any, seconds: float = 20) -> None:
 def test_a_new_secret_signs_from_then_on(sequenced: Sequenced, program: Receiver) -> None:
     desk = sequenced
     id_ = asked(desk, *status(program))
-    secret = do(keeping.replace_secret, desk.desk.workspace, id_)
+    secret = do(sequences.replace_secret, desk.desk.workspace, id_)
     called(desk)
     Webhook(secret.reveal()).verify(program.got[0].body, program.got[0].headers)
 
@@ -397,7 +399,7 @@ def test_it_can_be_written_as_toml(sequenced: Sequenced) -> None:
     )
     body = Body(steps=(look, End(id="end"), Hand(id="people")))
     with db.read() as session:
-        there = keeping.there(session, sequenced.desk.workspace)
+        there = sequences.there(session, sequenced.desk.workspace)
     assert toml_form.from_toml(toml_form.to_toml("Orders", body, there), there) == ("Orders", body)
     assert read(plain(body)) == body
 

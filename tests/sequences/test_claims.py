@@ -32,7 +32,7 @@ from host.sequences.body import (
     Targets,
 )
 from host.sequences.claims import OtherSequence, Surroundings
-from host.sequences.proving import Limits, Problem, prove
+from host.sequences.proofs import Limits, Problem, prove
 
 NOBODY = ActionTargets({}, {}, {}, {})
 SIZE, DAY, VIP, COUNT = 1, 2, 3, 4

@@ -28,9 +28,9 @@ from host.inbox.labels import labels
 from host.inbox.teams import teams
 from host.models.inbox import Conversation, ConversationStatus, Handler, Message
 from host.sdk.messages import MessageEdited, MessageKind, MessageUnsent
-from host.sequences import answers, data, keeping, people, running, timing
+from host.sequences import answers, data, people, runner, sequences, waits
 from host.sequences.body import Act, Ask, Branch, Case, End, Hand, Say, Starts, Wait
-from host.sequences.filtering import RunFilter
+from host.sequences.filters import RunFilter
 from host.sequences.models import (
     SequenceAnswer,
     SequenceRun,
@@ -297,7 +297,7 @@ def side_by_side(desk: Sequenced) -> None:
     def work() -> None:
         try:
             start.wait()
-            while automation.run_due(directory) or timing.run_due(directory):
+            while automation.run_due(directory) or waits.run_due(directory):
                 pass
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits
             troubles.append(error)
@@ -346,7 +346,7 @@ def test_two_starts_that_both_saw_no_other(sequenced: Sequenced) -> None:
     desk.sequence(WHICH, END)
     begin(desk)
     desk.said("bo", text="order")
-    with mock.patch("host.sequences.beginning.is_in_sequence", return_value=False):
+    with mock.patch("host.sequences.starts.is_in_sequence", return_value=False):
         desk.run()
     assert len(desk.runs()) == 1
     assert ("sequence", "skipped", None, "in_sequence") in desk.runs_of_automation()
@@ -667,7 +667,7 @@ def test_it_is_turned_off(sequenced: Sequenced, ends: bool) -> None:
     set_release(desk)
     id_ = desk.sequence(WHICH, THANKS, END)
     begin(desk)
-    do(keeping.turn_off, desk.desk.workspace, id_, end_runs=ends)
+    do(sequences.turn_off, desk.desk.workspace, id_, end_runs=ends)
     desk.said(text="12345")
     desk.said("bo", text="order")
     desk.run()
@@ -707,7 +707,7 @@ def test_a_run_that_fails_keeps_nobody_waiting(sequenced: Sequenced) -> None:
     for contact in ("ana", "bo"):
         begin(desk, contact)
     first, second = desk.runs()
-    go_on = timing.go_on
+    go_on = waits.go_on
 
     def breaking(session: Session, run_id: int, *more: Any) -> None:
         if run_id == first.id:
@@ -715,8 +715,8 @@ def test_a_run_that_fails_keeps_nobody_waiting(sequenced: Sequenced) -> None:
         go_on(session, run_id, *more)
 
     with (
-        mock.patch.object(timing, "go_on", breaking),
-        mock.patch.object(timing, "note_failure", side_effect=RuntimeError("broken, too")),
+        mock.patch.object(waits, "go_on", breaking),
+        mock.patch.object(waits, "note_failure", side_effect=RuntimeError("broken, too")),
         clock.travel(timedelta(hours=3)),
     ):
         desk.run()
@@ -732,7 +732,7 @@ def test_a_run_that_always_fails_is_left_to_people(sequenced: Sequenced) -> None
     desk = sequenced
     desk.sequence(*WAITING)
     begin(desk)
-    with mock.patch.object(timing, "go_on", side_effect=RuntimeError("broken")):
+    with mock.patch.object(waits, "go_on", side_effect=RuntimeError("broken")):
         for hours in range(3, 10):
             with clock.travel(timedelta(hours=hours)):
                 desk.run()
@@ -745,7 +745,7 @@ def test_a_step_that_breaks_leaves_nothing(sequenced: Sequenced) -> None:
     desk.sequence(WHICH, THANKS, END)
     begin(desk)
     desk.said(text="12345")
-    with mock.patch.object(running.Walk, "_end", side_effect=RuntimeError("killed")):
+    with mock.patch.object(runner.Walk, "_end", side_effect=RuntimeError("killed")):
         desk.run()
     assert (desk.automatic(), desk.answers()) == (["Which order?"], {})
     with clock.travel(timedelta(seconds=10)):

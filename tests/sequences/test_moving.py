@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from host.models.users import AuditEntry, Role
-from host.sequences import keeping, moving
+from host.sequences import moves, sequences
 from host.sequences.body import Ask, End, Hand, Say, SequenceError, Wait
 from tests import helpers
 from tests.helpers import do
@@ -24,7 +24,7 @@ COLOUR = Ask(id="colour", text="Which colour?", variable="colour")
 
 
 def move(desk: Sequenced, id_: int, steps: Mapping[str, str], version: int = 1) -> int:
-    return do(moving.move, desk.desk.workspace, id_, version, steps=steps)
+    return do(moves.move, desk.desk.workspace, id_, version, steps=steps)
 
 
 def begun(desk: Sequenced) -> int:
@@ -38,7 +38,7 @@ def test_one_who_keeps_waiting_gets_nothing_and_goes_on_in_the_new_version(any_s
     desk = any_sequenced
     id_ = begun(desk)
     desk.publish(id_, SIZE, Say(id="bye", text="Goodbye"), END)
-    assert move(desk, id_, {"size": moving.KEEP}) == 1
+    assert move(desk, id_, {"size": moves.KEEP}) == 1
     desk.run()
     assert desk.automatic() == ["Which size?"]
     desk.said(text="M")
@@ -102,7 +102,7 @@ def test_nothing_is_sent_outside_the_window_or_after_a_person(sequenced: Sequenc
     assert (desk.automatic(), desk.last.outcome) == (["Which size?"], "stopped")
 
 
-@pytest.mark.parametrize("steps", [{"size": "gone"}, {"bye": moving.KEEP, "size": "="}])
+@pytest.mark.parametrize("steps", [{"size": "gone"}, {"bye": moves.KEEP, "size": "="}])
 def test_a_step_that_is_not_there_is_refused_and_nobody_moves(
     sequenced: Sequenced, steps: Mapping[str, str]
 ) -> None:
@@ -119,8 +119,8 @@ def test_without_a_live_version_there_is_nowhere_to_move(sequenced: Sequenced) -
     desk = sequenced
     id_ = begun(desk)
     for version in (1, 2):
-        with pytest.raises((moving.NotLiveError, keeping.SequenceNotFoundError)):
-            move(desk, id_, {"size": moving.KEEP}, version=version)
+        with pytest.raises((moves.NotLiveError, sequences.SequenceNotFoundError)):
+            move(desk, id_, {"size": moves.KEEP}, version=version)
 
 
 def test_the_page_lists_where_they_are_and_moves_them(sequenced: Sequenced) -> None:

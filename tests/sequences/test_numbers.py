@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from host.core import clock, db
-from host.sequences import keeping, numbers, running
+from host.sequences import numbers, runner, sequences
 from host.sequences.body import Ask, Hand, Say, Wait
 from host.sequences.numbers import Numbers
 from tests.sequences.sequenced import Sequenced
@@ -15,8 +15,8 @@ ASK = Ask(id="ask", text="Which?", kind="number", variable="order")
 
 def numbers_of(desk: Sequenced, id_: int) -> Numbers:
     with db.read() as session:
-        version = keeping.get(session, desk.desk.workspace, id_).version
-        body = running.body_of(session, id_, version)
+        version = sequences.get(session, desk.desk.workspace, id_).version
+        body = runner.body_of(session, id_, version)
         assert body is not None
         now = clock.now()
         return numbers.of_version(
@@ -58,7 +58,7 @@ def test_who_sees_some_accounts_counts_only_their_customers(any_sequenced: Seque
     desk.run()
     account = desk.desk.account.id
     with db.read() as session:
-        body = running.body_of(session, id_, 1)
+        body = runner.body_of(session, id_, 1)
         assert body is not None
         now = clock.now()
         period = now - timedelta(days=1), now + timedelta(days=1)

@@ -27,7 +27,7 @@ from host.inbox.contacts import attributes
 from host.models.users import Role
 from host.sdk.channel import Capabilities, IceBreakerLimits
 from host.sdk.messages import MessageKind
-from host.sequences import keeping
+from host.sequences import sequences
 from host.sequences.body import (
     PROGRAM,
     Act,
@@ -50,7 +50,7 @@ from host.sequences.body import (
 )
 from host.sequences.models import SequenceState
 from host.sequences.pages import filling, wording
-from host.sequences.templates_of import TEMPLATES, body_of
+from host.sequences.template_bodies import TEMPLATES, body_of
 from tests import helpers
 from tests.inbox.toys import Toy
 from tests.sequences.sequenced import Sequenced
@@ -76,8 +76,8 @@ def text(response: Any) -> str:
 
 def draft(desk: Sequenced, id_: int) -> Body:
     with db.read() as session:
-        one = keeping.get(session, desk.desk.workspace, id_)
-        body = read(keeping.version(session, id_, one.version).body)
+        one = sequences.get(session, desk.desk.workspace, id_)
+        body = read(sequences.version(session, id_, one.version).body)
     assert body is not None
     return body
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from host.sequences.body import Ask, Body, Branch, Case, End, GoTo, Hand, Say, Step, Wait, ways_out
 from host.sequences.pages.picture import GAP_X, GAP_Y, HEIGHT, WIDTH, Picture, draw
-from host.sequences.proving import Limits, prove
+from host.sequences.proofs import Limits, prove
 from tests.sequences.test_proving import steps
 
 ORDER: tuple[Step, ...] = (

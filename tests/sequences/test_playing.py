@@ -15,8 +15,8 @@ from host.sdk.capabilities import QuickReplyLimits
 from host.sequences import playing
 from host.sequences.body import Act, Ask, Body, Branch, Call, Case, End, GoTo, Hand, Keep, Say, Step, Wait
 from host.sequences.playing import Play, Scene
-from host.sequences.proving import Limits
-from host.sequences.templates_of import TEMPLATES, body_of
+from host.sequences.proofs import Limits
+from host.sequences.template_bodies import TEMPLATES, body_of
 from tests import helpers
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_pages import path

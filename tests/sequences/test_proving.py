@@ -33,7 +33,7 @@ from host.sequences.body import (
     Wait,
     ways_out,
 )
-from host.sequences.proving import NEVER, Limits, prove
+from host.sequences.proofs import NEVER, Limits, prove
 
 DAY = Limits(window=timedelta(hours=24), closed=timedelta(hours=64))
 

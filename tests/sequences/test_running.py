@@ -42,7 +42,7 @@ from host.sequences.body import (
     Wait,
 )
 from host.sequences.models import SequenceVisit, WaitsFor
-from host.sequences.running import Walk
+from host.sequences.runner import Walk
 from tests.helpers import do, work
 from tests.inbox import toys
 from tests.media import samples

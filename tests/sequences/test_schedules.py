@@ -20,10 +20,10 @@ from host.core.backports.values import replace
 from host.inbox.conversation_actions import set_fields
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Direction, Handler, Message, Origin
-from host.sequences import keeping
+from host.sequences import sequences
 from host.sequences.body import Ask, Body, Say, Starts, Step, Wait, plain, ways_out
 from host.sequences.models import Sequence, SequenceRun, SequenceVersion, SequenceVisit, WaitsFor
-from host.sequences.proving import Limits, prove
+from host.sequences.proofs import Limits, prove
 from tests.helpers import do
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_proving import steps
@@ -245,7 +245,7 @@ def one(sequenced: Sequenced) -> Sequenced:
 
 def _live(session: Any) -> None:
     (sequence,) = session.scalars(sa.select(Sequence)).all()
-    sequence.live_version, sequence.state = 1, keeping.SequenceState.LIVE
+    sequence.live_version, sequence.state = 1, sequences.SequenceState.LIVE
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=CHECKS, derandomize=True)

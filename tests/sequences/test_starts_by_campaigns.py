@@ -14,7 +14,7 @@ from host.automation import running
 from host.core import clock, db
 from host.inbox.labels.models import ConversationLabel
 from host.models.users import Role
-from host.rules import keeping
+from host.rules import rules
 from host.rules.body import RuleError
 from host.rules.models import RuleState
 from host.sequences.body import Ask, Starts
@@ -142,9 +142,7 @@ def test_a_campaign_that_is_off_starts_none(both: Both) -> None:
     sequence = desk.sequence(ASK, END, starts=Starts())
     id_ = commented(desk, sequence=sequence)
     do(
-        lambda work: keeping.set_state(
-            work, keeping.get(work.session, work.workspace_id, id_), RuleState.OFF
-        ),
+        lambda work: rules.set_state(work, rules.get(work.session, work.workspace_id, id_), RuleState.OFF),
         desk.desk.workspace,
     )
     writes(desk, "Yes, one")
@@ -179,8 +177,8 @@ def test_the_form_of_a_campaign_offers_live_sequences(both: Both) -> None:
     page = text(owner.get(path(desk, id_)))
     assert f'<option value="{sequence}" selected>Start the sequence Sizes</option>' in page
     with db.read() as session:
-        there = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
-        body = keeping.shown(session, desk.desk.workspace, int(id_), there).body
+        there = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)
+        body = rules.shown(session, desk.desk.workspace, int(id_), there).body
     assert body is not None
     assert body.campaign is not None
     assert body.campaign.sequence == sequence

@@ -12,9 +12,9 @@ from host.automation.actions import AddLabel
 from host.core import clock, db
 from host.features import registry
 from host.models.users import Role
-from host.rules import keeping as rules
+from host.rules import rules
 from host.rules.body import RuleError, StartSequence
-from host.sequences import keeping
+from host.sequences import sequences
 from host.sequences.body import Act, Ask, End, Say, Starts
 from host.sequences.models import SequenceRun, SequenceState
 from tests import helpers
@@ -43,7 +43,7 @@ def rule(desk: Sequenced, sequence: int, **more: Any) -> int:
 
 def change(desk: Sequenced, sequence: int, state: SequenceState) -> None:
     def use_case(session: Any) -> None:
-        keeping.get(session, desk.desk.workspace, sequence).state = state
+        sequences.get(session, desk.desk.workspace, sequence).state = state
 
     db.write(use_case)
 
@@ -120,7 +120,7 @@ def test_nothing_starts_for_a_deleted_sequence(sequenced: Sequenced) -> None:
     desk = sequenced
     sequence = desk.sequence(ASK, END, starts=BY_RULES, publish=False)
     id_ = rule(desk, sequence)
-    do(keeping.delete, desk.desk.workspace, sequence)
+    do(sequences.delete, desk.desk.workspace, sequence)
     assert refused(desk, id_) == "sequence_gone"
     with db.read() as session:
         there = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)

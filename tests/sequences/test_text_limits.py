@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from host.sdk.text import TextLimit, TextUnit
-from host.sequences.keeping import tightest
+from host.sequences.sequences import tightest
 
 BYTES, UTF16, CHARACTERS = TextUnit
 

@@ -25,7 +25,7 @@ from host.features.use import KEYS, named
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.labels import labels
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.saved_views import SavedView
 from host.models.users import Role
 from host.rules import body as rules

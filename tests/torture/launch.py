@@ -170,9 +170,9 @@ def crowded_senders() -> None:
 
 def endless_conditions() -> None:
     """Wait for what an addon's function returns, however long it takes."""
-    from host.channels import hanging
+    from host.channels import timeouts
 
-    hanging.within = lambda _seconds, _name, use, _customer=None: use()
+    timeouts.within = lambda _seconds, _name, use, _customer=None: use()
 
 
 def tried_for_ever() -> None:
@@ -184,10 +184,10 @@ def tried_for_ever() -> None:
 
 def hung_for_everybody() -> None:
     """Take a function that hangs for one customer for one that hangs for all of them."""
-    from host.channels import hanging
+    from host.channels import timeouts
 
-    within = hanging.within
-    hanging.within = lambda seconds, name, use, _customer=None: within(seconds, name, use)
+    within = timeouts.within
+    timeouts.within = lambda seconds, name, use, _customer=None: within(seconds, name, use)
 
 
 def endless_jobs() -> None:

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.users import Invitation, Role, User, Workspace
 from host.users import members, passwords
 from host.users.pages import sudo

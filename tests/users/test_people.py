@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from host.cli.commands import main
 from host.core import clock, db, mail
 from host.core.errors import ConflictError, LobbyError, NotFoundError
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.inbox import Conversation, Message
 from host.models.users import AuditEntry, LoginSession, Membership, PasswordLink, Role, User
 from host.rules.models import Rule, RuleState, RuleVersion

@@ -21,9 +21,9 @@ from host.core.errors import InvalidError
 from host.delivery.pages import event_views
 from host.inbox.contacts.pages import list_views
 from host.inbox.pages import durations, send_times, snooze_times
-from host.rules.pages import campaign_filling
+from host.rules.pages import campaign_forms
 from host.sdk import i18n
-from host.search.finding import narrowing
+from host.search.finding import filters
 from host.web import languages, local_times
 from host.web.languages import reader
 from tests import helpers
@@ -228,10 +228,10 @@ def test_days_begin_and_end_at_midnight(app: Flask, monkeypatch: pytest.MonkeyPa
         with page(app, zone):
             chosen["expires_on_page"] = local_times.beside()
             assert list_views._midnight(0) == begins
-            assert narrowing._begin(day.date(), reader().zone, behind=1) == end.timestamp()
+            assert filters._begin(day.date(), reader().zone, behind=1) == end.timestamp()
         with page(app, "Asia/Tokyo", chosen):
             assert key_form.given().expires_at() == end
-        filling = campaign_filling.CampaignFilling(zone=there, ends="until", until=f"{day:%Y-%m-%d}")
+        filling = campaign_forms.CampaignFilling(zone=there, ends="until", until=f"{day:%Y-%m-%d}")
         assert filling._until() == end
 
 
@@ -239,10 +239,10 @@ def test_the_last_day_of_a_campaign_is_shown_as_it_was_typed() -> None:
     for zone in (*ZONES, "Africa/Cairo", "America/Havana", "Asia/Beirut"):  # some skip midnight
         for number in range(366):
             day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
-            filling = campaign_filling.CampaignFilling(
+            filling = campaign_forms.CampaignFilling(
                 zone=ZoneInfo(zone), ends="until", until=f"{day:%Y-%m-%d}"
             )
-            assert campaign_filling.last_day(filling._until(), ZoneInfo(zone)) == filling.until
+            assert campaign_forms.last_day(filling._until(), ZoneInfo(zone)) == filling.until
 
 
 @pytest.mark.parametrize("zone", ZONES)

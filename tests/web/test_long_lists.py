@@ -14,7 +14,7 @@ from host.core import clock, db
 from host.inbox.canned.models import CannedReply
 from host.inbox.labels import labels
 from host.inbox.labels.models import Label, LabelTone
-from host.models.api import ApiKey
+from host.models.api_keys import ApiKey
 from host.models.users import Role
 from host.rules.models import Rule, RuleState, RuleVersion
 from tests import helpers

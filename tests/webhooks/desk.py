@@ -12,9 +12,9 @@ from host.core.secrets import Secret
 from host.events import catalogue, reading
 from host.events.consuming import _make_rows, _Reader
 from host.webhooks import endpoints, sending
+from host.webhooks.consumer import Webhooks
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint, EventBody, HookDelivery
-from host.webhooks.telling import Webhooks
 from tests.delivery.desk import Desk
 from tests.helpers import do
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.webhooks import endpoints, telling
+from host.webhooks import consumer, endpoints
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint, HookDelivery
 from tests.helpers import work
@@ -20,7 +20,7 @@ def endpoint_ids(workspace: int) -> dict[str, int]:
         if found is None:
             wanted = EndpointSettings("https://crm.example/told", ["account.stopped"])
             found, _ = endpoints.create(work(session, workspace), wanted, {"account.stopped"})
-            telling.send_test(work(session, workspace), found.id)
+            consumer.send_test(work(session, workspace), found.id)
         delivery = session.scalars(
             sa.select(HookDelivery.id).where(HookDelivery.endpoint_id == found.id)
         ).one()

@@ -50,10 +50,10 @@ from host.process import features as _features  # noqa: F401 - says which there 
 from host.queue import lanes
 from host.sdk.messages import MessageReceived
 from host.webhooks import endpoints, policy, sending
+from host.webhooks.consumer import Webhooks
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import HookDelivery, HookState
 from host.webhooks.sending import Senders
-from host.webhooks.telling import Webhooks
 from tests.delivery.desk import ToyAdapter, ToyDirectory
 from tests.helpers import do
 

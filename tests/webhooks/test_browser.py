@@ -13,7 +13,7 @@ from host.core import db
 from host.events.consuming import _make_rows, _Reader
 from host.models.users import Role
 from host.webhooks import sending
-from host.webhooks.telling import Webhooks
+from host.webhooks.consumer import Webhooks
 from tests import helpers
 from tests.asking import agree_always
 from tests.browser.conftest import look

@@ -18,7 +18,7 @@ from host.inbox.teams import teams
 from host.models.inbox import Conversation, Message
 from host.rules.models import Rule
 from host.webhooks import endpoints
-from host.webhooks.telling import replay_since
+from host.webhooks.consumer import replay_since
 from tests import helpers
 from tests.helpers import do, work
 from tests.receiver import Receiver, receiving

@@ -17,7 +17,7 @@ from host.api.http.openapi import document
 from host.core import clock, db, guard, resealing, secrets
 from host.models.notifications import Notification
 from host.models.users import Role
-from host.webhooks import endpoints, policy, posting, sending, waiting
+from host.webhooks import endpoints, policy, posting, queue, sending
 from host.webhooks.models import EndpointState, HookState
 from host.webhooks.sending import Senders
 from tests import helpers
@@ -369,7 +369,7 @@ def test_an_endpoint_that_is_deleted_meanwhile_is_no_trouble(desk: HookDesk, rec
     receiver.before = lambda _: do(endpoints.delete, desk.workspace_id, row.id)
     sending.drain()
     assert desk.deliveries() == []
-    assert all(lane.next_at is None for lane in desk.lanes() if lane.direction == waiting.HOOK)
+    assert all(lane.next_at is None for lane in desk.lanes() if lane.direction == queue.HOOK)
 
 
 def test_threads_end_with_what_is_under_way(desk: HookDesk, receiver: Receiver) -> None:
@@ -410,5 +410,5 @@ def test_old_bodies_go_with_their_deliveries(any_desk: HookDesk, receiver: Recei
     travel(policy.KEPT)
     any_desk.customer_wrote("ben")
     any_desk.deliver()
-    assert db.write(waiting.remove_old, clock.now() - policy.KEPT + timedelta(hours=1), 500) == 1
+    assert db.write(queue.remove_old, clock.now() - policy.KEPT + timedelta(hours=1), 500) == 1
     assert len(any_desk.bodies()) == len(any_desk.deliveries()) == 1

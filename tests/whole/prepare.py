@@ -20,7 +20,7 @@ from host.core import clock, config, db, migrations
 from host.events.models import ActorKind
 from host.models.users import Role
 from host.process.serving import HostApplication
-from host.rules import keeping
+from host.rules import rules as rule_cases
 from host.rules.body import given
 from host.rules.models import RuleState
 from host.sdk.cards import Connection, ConnectRequest
@@ -78,9 +78,9 @@ def make_rule(application: HostApplication, wanted: dict[str, Any]) -> None:
 
     def create(session: Session) -> None:
         work = UnitOfWork(session, home, Actor(ActorKind.SYSTEM, person="Ada Admin"), clock.now())
-        what = keeping.there(session, home, directory)
+        what = rule_cases.there(session, home, directory)
         body = given(wanted["body"])
-        keeping.create(work, name=wanted["name"], body=body, what=what, state=RuleState.LIVE)
+        rule_cases.create(work, name=wanted["name"], body=body, what=what, state=RuleState.LIVE)
 
     db.write(create)
 

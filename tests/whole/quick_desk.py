@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from host.cli.commands import main
 from host.core import db, marks
-from host.notifications import mailing
+from host.notifications import mail
 from host.queue import policy
 
 policy.LEASE = timedelta(seconds=4)
@@ -30,7 +30,7 @@ db.LOCK_SECONDS = 3
 # Processes are killed from outside here, over and over, and three in a row may well be in an addon's code.
 marks.DEATHS = 1_000_000
 
-mailing.FIRST_PAUSE = timedelta(seconds=1)
+mail.FIRST_PAUSE = timedelta(seconds=1)
 
 if __name__ == "__main__":
     main()

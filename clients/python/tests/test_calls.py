@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import host.api.routes  # noqa: F401 - declares what the document tells of
 import pytest
 from clients.python.tests.standin import KEY, Asked, Reply, StandIn, refusal
 from host.api.http import versions

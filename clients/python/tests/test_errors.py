@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import host.api.routes  # noqa: F401 - declares what the document tells of
 import pytest
 from clients.python.tests.standin import KEY, Reply, StandIn, refusal
 from host.api.http.openapi import document

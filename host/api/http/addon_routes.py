@@ -12,8 +12,8 @@ from flask_babel import lazy_gettext as _l
 
 from host.api.http.call import Call
 from host.api.http.declare import Nothing, Route, Wire
-from host.channels import hanging
-from host.channels.hanging import HangsError, PausedError
+from host.channels import timeouts
+from host.channels.timeouts import HangsError, PausedError
 from host.core.errors import LobbyError
 from host.sdk.api import ApiCall, ApiRefusalError, ApiRoute
 from host.users.api_keys import Scope
@@ -78,12 +78,12 @@ def _runner(slug: str, one: ApiRoute) -> Callable[..., Any]:
         key = request.headers.get("Idempotency-Key", "")
         asked = ApiCall(call.workspace_id, query, body, call.caller.name, key)
         try:
-            found = hanging.within(SECONDS, name, lambda: one.run(asked), _about(asked))
+            found = timeouts.within(SECONDS, name, lambda: one.run(asked), _about(asked))
         except ApiRefusalError as error:
             raise AddonRefusedError(error) from None
         except PausedError as error:
-            sentence = hanging.paused_sentence(slug, error)
-            raise AddonFailedError(sentence, next_step=hanging.PAUSED_STEP) from None
+            sentence = timeouts.paused_sentence(slug, error)
+            raise AddonFailedError(sentence, next_step=timeouts.PAUSED_STEP) from None
         except HangsError:
             raise AddonFailedError() from None
         except Exception:

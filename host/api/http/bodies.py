@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from host.api.http.declare import Id, Moment, Wire
-from host.inbox.along.recipients import AnswerChoice
+from host.inbox.composition.recipients import AnswerChoice
 from host.inbox.reply import MAX_LENGTH
 from host.sdk.capabilities import Ask
 

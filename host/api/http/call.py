@@ -40,7 +40,7 @@ from host.core import clock, db
 from host.core.errors import ArchivedError, LobbyError, NotFoundError
 from host.core.ids import MAX_ID
 from host.events.models import ActorKind
-from host.models.api import KeyEnd
+from host.models.api_keys import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users import reach

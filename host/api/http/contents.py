@@ -38,7 +38,7 @@ from host.api.http.bodies import (
     UnlessWritten,
 )
 from host.api.http.declare import ChannelId, Wire
-from host.inbox.along.recipients import AnswerChoice
+from host.inbox.composition.recipients import AnswerChoice
 from host.sdk.capabilities import Ask
 
 _ASKS = {"user_phone_number": Ask.PHONE, "user_email": Ask.EMAIL}

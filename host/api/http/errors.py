@@ -7,7 +7,7 @@ from typing import ClassVar
 from flask_babel import lazy_gettext as _l
 
 from host.core.errors import ConflictError, ForbiddenError, InvalidError, LobbyError, TooManyError
-from host.models.api import KeyEnd
+from host.models.api_keys import KeyEnd
 from host.users.api_keys import Scope
 
 REALM = "Lobby API"

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from host.api.http.errors import IdempotencyKeyError, IdempotencyReusedError, InFlightError
 from host.core import clock, db
 from host.core.secrets import Place, Secret, keyring
-from host.models.api import IdempotentRequest
+from host.models.api_keys import IdempotentRequest
 from host.sdk.errors import SecretUnreadableError
 
 log = logging.getLogger("lobby.api")

@@ -12,10 +12,10 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
 from host.api.http.errors import CursorError
-from host.assistants import keeping, playing
-from host.assistants.keeping import AssistantNotFoundError
-from host.assistants.knowing import cases
-from host.assistants.knowing.cases import CaseError, CaseInput, CaseNotFoundError
+from host.assistants import assistants, trials
+from host.assistants.assistants import AssistantNotFoundError
+from host.assistants.knowledge import cases
+from host.assistants.knowledge.cases import CaseError, CaseInput, CaseNotFoundError
 from host.assistants.models import AssistantCase as Row
 from host.core import db
 from host.users.actor import UnitOfWork
@@ -155,7 +155,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
         0 if query.cursor is None else cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[1]
     )
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
         wanted = sa.select(Row).where(Row.assistant_id == assistant_id, Row.id > after)
         found = session.scalars(wanted.order_by(Row.id).limit(query.limit + 1)).all()
     shown = found[: query.limit]
@@ -235,7 +235,7 @@ def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> TriedCase
     A case that could not be tried stays unchanged. Each costs as much as an answer.
     """
     only = None if body.cases is UNSET else body.cases
-    tried, left = playing.try_cases(call.workspace_id, assistant_id, only=only)
+    tried, left = trials.try_cases(call.workspace_id, assistant_id, only=only)
     return TriedCases(
         data=[
             TriedCase(

@@ -14,15 +14,15 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import BodyError, CursorError
-from host.api.routes.uploading import MULTIPART, the_file
-from host.assistants import keeping
-from host.assistants.keeping import AssistantNotFoundError
-from host.assistants.knowing import entries, reading
-from host.assistants.knowing.entries import EntryError, EntryInput, EntryNotFoundError
+from host.assistants import assistants
+from host.assistants.assistants import AssistantNotFoundError
+from host.assistants.knowledge import entries, extraction
+from host.assistants.knowledge.entries import EntryError, EntryInput, EntryNotFoundError
 from host.assistants.models import EntryKind
 from host.assistants.models import KnowledgeEntry as Row
 from host.core import db
 from host.core.backports.values import replace
+from host.media.api.uploads import MULTIPART, the_file
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
@@ -147,7 +147,7 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
         0 if query.cursor is None else cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[1]
     )
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
         all_ = entries.listing(session, call.workspace_id, assistant_id, search=query.search)
     found = sorted((one for one in all_ if one.id > after), key=lambda one: one.id)
     shown = found[: query.limit]
@@ -169,9 +169,9 @@ def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> Kn
     """A text with a title, or a page by its address."""
 
     def add(work: UnitOfWork) -> Row:
-        keeping.get(work.session, work.workspace_id, assistant_id)
+        assistants.get(work.session, work.workspace_id, assistant_id)
         if body.url:
-            wanted = reading.wanted_page(body.url, body.title, body.questions)
+            wanted = extraction.wanted_page(body.url, body.title, body.questions)
         else:
             wanted = EntryInput(body.title, body.text, body.questions, EntryKind.PASTED, call.caller.name)
         return entries.add(work, assistant_id, wanted)
@@ -185,7 +185,7 @@ def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> Kn
     upload=True,
     location="/assistants/{assistant_id}/knowledge/{id}",
     errors=(BodyError, EntryError, AssistantNotFoundError),
-    body_limit=reading.MOST_BYTES + MULTIPART,
+    body_limit=extraction.MOST_BYTES + MULTIPART,
 )
 def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> KnowledgeEntry:
     """A PDF, Markdown or plain text in UTF-8, as multipart/form-data with one field, `file`; 20 MB at most.
@@ -193,7 +193,7 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> Kn
     Add example questions with `PUT`, which leaves the file's text unchanged.
     """
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
     wanted = _given_file(query.title)
     return _saved(call, lambda work: entries.add(work, assistant_id, wanted))
 
@@ -203,14 +203,14 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> Kn
     "Replace the file of a knowledge entry",
     upload=True,
     errors=(BodyError, EntryError, *OF),
-    body_limit=reading.MOST_BYTES + MULTIPART,
+    body_limit=extraction.MOST_BYTES + MULTIPART,
 )
 def replace_knowledge_file(
     call: Call, assistant_id: int, knowledge_id: int, query: FileQuery
 ) -> KnowledgeEntry:
     """Only for an entry that is a file. Its questions stay; its title stays unless a new one is given."""
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
         before = entries.get(session, call.workspace_id, assistant_id, knowledge_id)
     if before.kind != EntryKind.FILE:
         raise EntryError(
@@ -232,8 +232,8 @@ def _given_file(title: str) -> EntryInput:
     """Return the entry for the uploaded file, with its text."""
     given = the_file()
     with closing(given):
-        data = given.stream.read(reading.MOST_BYTES + 1)
-    return reading.wanted_file(given.filename or "", data, title)
+        data = given.stream.read(extraction.MOST_BYTES + 1)
+    return extraction.wanted_file(given.filename or "", data, title)
 
 
 @routes.get("/assistants/{assistant_id}/knowledge/{knowledge_id}", "Get a knowledge entry", errors=OF)

@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
-from host.assistants import keeping
-from host.assistants.keeping import AssistantNotFoundError
-from host.assistants.knowing import learning
-from host.assistants.knowing.learning import DismissedError, NotDismissedError
+from host.assistants import assistants
+from host.assistants.assistants import AssistantNotFoundError
+from host.assistants.knowledge import learning
+from host.assistants.knowledge.learning import DismissedError, NotDismissedError
 from host.core import db
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
@@ -68,7 +68,7 @@ def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
     Add one with `POST /assistants/{assistant_id}/knowledge`, without the personal data.
     """
     with db.read() as session:
-        row = keeping.get(session, call.workspace_id, assistant_id)
+        row = assistants.get(session, call.workspace_id, assistant_id)
         found = learning.past_answers_for(session, row, call.now, accounts=call.accounts)
     return PastAnswers(
         data=[

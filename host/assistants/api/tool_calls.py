@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import PersonRequiredError
-from host.api.routes.conversations import check_can_reply
-from host.api.routes.conversations import get as get_conversation
 from host.assistants import tools
 from host.assistants.models import AssistantCall, AssistantTurn, CallState
 from host.assistants.tools import CallDecidedError, CallGoneError
 from host.core import db
+from host.inbox.api.conversations import check_can_reply
+from host.inbox.api.conversations import get as get_conversation
 from host.inbox.errors import ConversationNotFoundError, NotAMemberError
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.APPROVE)
@@ -121,14 +122,8 @@ def approve_tool_call(
 
     def approve(session: Session) -> None:
         check_can_reply(session, call, conversation_id, body.member_id)
-        row = _decide(session, call, conversation_id, call_id, is_allowed=True)
-        call.actor.audit(
-            session,
-            "assistant_tool.approved",
-            row.tool,
-            workspace_id=call.workspace_id,
-            details={"call": row.id, "conversation": conversation_id, "person": body.member_id},
-        )
+        work, by = call.work(session), body.member_id
+        tools.decide(work, conversation_id, call_id, is_allowed=True, person_id=by)
 
     db.write(approve)
     done = tools.carry_out(call_id, call.directory, author_id=body.member_id)
@@ -148,20 +143,8 @@ def approve_tool_call(
 def refuse_tool_call(call: Call, conversation_id: int, call_id: int) -> AssistantToolCall:
     """The tool isn't used. Each call is decided once."""
 
-    def refuse(session: Session) -> AssistantToolCall:
-        get_conversation(session, call, conversation_id)
-        return _shown(_decide(session, call, conversation_id, call_id, is_allowed=False))
+    def refuse(work: UnitOfWork) -> AssistantToolCall:
+        get_conversation(work.session, call, conversation_id)
+        return _shown(tools.decide(work, conversation_id, call_id, is_allowed=False))
 
-    return call.commit(refuse)
-
-
-def _decide(
-    session: Session, call: Call, conversation_id: int, call_id: int, *, is_allowed: bool
-) -> AssistantCall:
-    return tools.decide(
-        session,
-        workspace_id=call.workspace_id,
-        conversation_id=conversation_id,
-        call_id=call_id,
-        is_allowed=is_allowed,
-    )
+    return call.write(refuse)

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import BodyError
-from host.assistants import keeping, tool_keeping, tools
-from host.assistants.keeping import AssistantNotFoundError
+from host.assistants import assistants, program_tools, tools
+from host.assistants.assistants import AssistantNotFoundError
 from host.assistants.models import AssistantTool as Row
-from host.assistants.tool_keeping import (
+from host.assistants.program_tools import (
     ToolError,
     ToolInput,
     ToolNotFoundError,
@@ -141,9 +141,9 @@ def _shown(row: Row, uses: int = 0, failed: int = 0) -> AssistantTool:
 
 
 def _one(session: Session, call: Call, assistant_id: int, tool_id: int) -> AssistantTool:
-    keeping.get(session, call.workspace_id, assistant_id)
-    tool_keeping.get(session, call.workspace_id, assistant_id, tool_id)
-    found = [one for one in tool_keeping.listing(session, assistant_id) if one.row.id == tool_id]
+    assistants.get(session, call.workspace_id, assistant_id)
+    program_tools.get(session, call.workspace_id, assistant_id, tool_id)
+    found = [one for one in program_tools.listing(session, assistant_id) if one.row.id == tool_id]
     return _shown(found[0].row, found[0].uses, found[0].failed)
 
 
@@ -166,8 +166,8 @@ def _wanted(body: CreateAssistantTool) -> ToolInput:
 def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     """Tools that are other programs. Built-in ones and those of addons are in its `body.tools`."""
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
-        found = tool_keeping.listing(session, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
+        found = program_tools.listing(session, assistant_id)
         return AssistantTools(data=[_shown(one.row, one.uses, one.failed) for one in found])
 
 
@@ -180,7 +180,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
 )
 def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTool) -> AssistantTool:
     """From now on, customers' messages can be sent to its URL. The audit log records the key."""
-    return call.write(lambda work: _shown(tool_keeping.create(work, assistant_id, _wanted(body))))
+    return call.write(lambda work: _shown(program_tools.create(work, assistant_id, _wanted(body))))
 
 
 @routes.get("/assistants/{assistant_id}/tools/{tool_id}", "Get a tool of an assistant", errors=OF)
@@ -202,7 +202,7 @@ def replace_assistant_tool(
     """A secret is bound to its host: enter it again for another host."""
 
     def change(work: UnitOfWork) -> AssistantTool:
-        tool_keeping.change(work, assistant_id, tool_id, _wanted(body))
+        program_tools.change(work, assistant_id, tool_id, _wanted(body))
         return _one(work.session, call, assistant_id, tool_id)
 
     return call.write(change)
@@ -223,4 +223,4 @@ def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial)
 @routes.delete("/assistants/{assistant_id}/tools/{tool_id}", "Delete a tool of an assistant", errors=OF)
 def delete_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> None:
     """Its past calls stay with their turns."""
-    call.write(lambda work: tool_keeping.delete(work, assistant_id, tool_id))
+    call.write(lambda work: program_tools.delete(work, assistant_id, tool_id))

@@ -11,17 +11,17 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire, rename
 from host.api.http.errors import CursorError
-from host.api.routes.conversations import get as get_conversation
-from host.api.routes.sending import REFUSALS, voice_of
 from host.api.serialise import some_messages
-from host.assistants import judging, keeping, suggesting
-from host.assistants.judging import TurnFilter, TurnNotFoundError
-from host.assistants.keeping import AssistantNotFoundError
+from host.assistants import assistants, ratings, suggestions
+from host.assistants.assistants import AssistantNotFoundError
 from host.assistants.models import AssistantTurn as Row
 from host.assistants.models import Mode
-from host.assistants.suggesting import SuggestionGoneError, SuggestionNotFoundError
+from host.assistants.ratings import TurnFilter, TurnNotFoundError
+from host.assistants.suggestions import SuggestionGoneError, SuggestionNotFoundError
 from host.assistants.values import Cited
 from host.core import db
+from host.inbox.api.conversations import get as get_conversation
+from host.inbox.api.sending import REFUSALS, voice_of
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import AT_ONCE
 from host.sdk import strictjson
@@ -105,7 +105,7 @@ class AssistantTurns(Wire, frozen=True):
 class AssistantTurnQuery(Wire, frozen=True):
     """How many turns to list."""
 
-    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = judging.PAGE
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = ratings.PAGE
     cursor: shapes.Cursor | None = None
 
 
@@ -186,11 +186,11 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
     """Includes the outcome of each turn and its reason, also of turns in shadow mode."""
     before, more = _before(call, query), query.limit + 1
     with db.read() as session:
-        keeping.get(session, call.workspace_id, assistant_id)
+        assistants.get(session, call.workspace_id, assistant_id)
         mine = Row.assistant_id == assistant_id
         return _page(
             call,
-            judging.rows(session, mine, show=TurnFilter(query.show), before=before, limit=more),
+            ratings.rows(session, mine, show=TurnFilter(query.show), before=before, limit=more),
             query.limit,
         )
 
@@ -207,8 +207,8 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
     """
 
     def judge(work: UnitOfWork) -> AssistantTurn:
-        keeping.get(work.session, work.workspace_id, assistant_id)
-        return shown(judging.judge(work, assistant_id, turn_id, right=body.right))
+        assistants.get(work.session, work.workspace_id, assistant_id)
+        return shown(ratings.judge(work, assistant_id, turn_id, right=body.right))
 
     return call.write(judge)
 
@@ -226,7 +226,7 @@ def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTu
     with db.read() as session:
         get_conversation(session, call, conversation_id)
         here = Row.conversation_id == conversation_id, Row.mode != Mode.SHADOW
-        return _page(call, judging.rows(session, *here, before=before, limit=more), query.limit)
+        return _page(call, ratings.rows(session, *here, before=before, limit=more), query.limit)
 
 
 @routes.post(
@@ -248,7 +248,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> shapes.Sent:
     how: dict[str, Any] = {"adapter": adapter, "hold": AT_ONCE, "voice": voice_of(call)}
 
     def take(work: UnitOfWork) -> shapes.Sent:
-        messages = suggesting.accept(work, conversation_id, turn_id, **how)
+        messages = suggestions.accept(work, conversation_id, turn_id, **how)
         ids = [message.id for message in messages]
         return shapes.Sent(data=some_messages(work.session, call.workspace_id, ids))
 
@@ -272,4 +272,4 @@ rename(
 )
 def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> AssistantTurn:
     """Also stops an assistant that is still thinking. Dismissing twice has no further effect."""
-    return call.write(lambda work: shown(suggesting.dismiss(work, conversation_id, turn_id)))
+    return call.write(lambda work: shown(suggestions.dismiss(work, conversation_id, turn_id)))

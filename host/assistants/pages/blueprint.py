@@ -13,7 +13,7 @@ from flask_babel import format_currency
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from host.assistants import keeping
+from host.assistants import assistants
 from host.assistants.models import (
     Assistant,
     AssistantCase,
@@ -136,7 +136,7 @@ def its(workspace_id: int, assistant_id: int) -> Assistant:
     :raises AssistantNotFoundError: if there is none.
     """
     with db.read() as session:
-        return keeping.get(session, workspace_id, assistant_id)
+        return assistants.get(session, workspace_id, assistant_id)
 
 
 def url_of(workspace_id: int, assistant_id: int, anchor: str = "", **query: object) -> str:

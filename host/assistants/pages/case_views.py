@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from host.assistants import keeping, playing
-from host.assistants.knowing import cases, learning
-from host.assistants.knowing.cases import CaseInput, CaseResult
+from host.assistants import assistants, trials
+from host.assistants.knowledge import cases, learning
+from host.assistants.knowledge.cases import CaseInput, CaseResult
 from host.assistants.models import Assistant, AssistantCase
 from host.assistants.words import said
 from host.core import db
@@ -57,7 +57,7 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     filling, turn = CaseForm(), id_argument("turn")
     if turn is not None:
         with db.read() as session:
-            keeping.get(session, workspace_id, assistant_id)
+            assistants.get(session, workspace_id, assistant_id)
             asked = learning.question_of(session, assistant_id, turn, seen_accounts())
         if asked is None:
             flash_bad(_("The customer's question was deleted, so it can't become a test case."))
@@ -78,7 +78,7 @@ def _page(
     :param case_id: the case in the form; None for a new one.
     """
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         found = cases.listing(session, assistant_id)
     page = render_template(
         "assistants/cases.html",
@@ -165,7 +165,7 @@ def delete(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturn
 @workspace_view(Permission.ACCOUNTS)
 def try_due(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Ask the current version the questions of due cases, as many as time allows."""
-    tried, left = playing.try_cases(workspace_id, assistant_id)
+    tried, left = trials.try_cases(workspace_id, assistant_id)
     _tell(tried, left)
     return _back(workspace_id, assistant_id)
 

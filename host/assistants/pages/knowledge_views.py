@@ -12,9 +12,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
-from host.assistants import keeping
-from host.assistants.knowing import entries, knowledge, learning, reading
-from host.assistants.knowing.entries import EntryError, EntryInput, EntrySummary
+from host.assistants import assistants
+from host.assistants.knowledge import entries, extraction, learning, retrieval
+from host.assistants.knowledge.entries import EntryError, EntryInput, EntrySummary
 from host.assistants.models import Assistant, EntryKind, EntryState, KnowledgeEntry
 from host.assistants.pages import learning_views
 from host.assistants.words import said
@@ -95,10 +95,10 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List the entries, and mark those that are old or no longer available."""
     search, now = request.args.get("q", "").strip()[:LONGEST_SEARCH], clock.now()
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         found = entries.listing(session, workspace_id, assistant_id, search=search)
         counts = entries.counts(session, workspace_id, assistant_id, now)
-        used = knowledge.used(session, assistant_id, now - LATELY)
+        used = retrieval.used(session, assistant_id, now - LATELY)
         waiting = learning_views.waiting(session, row, now)
     return render_template(
         "assistants/knowledge.html",
@@ -130,7 +130,7 @@ def entry_row(one: EntrySummary, used: int, now: datetime) -> EntryRow:
 def _origin(kind: str, origin: str) -> str:
     """Return the origin of an entry, in words."""
     if kind == EntryKind.PAGE:
-        return reading.short(origin)
+        return extraction.short(origin)
     if kind == EntryKind.FILE:
         return origin or _("A file")
     if kind == EntryKind.PAST:
@@ -151,7 +151,7 @@ def new(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     filling = replace(filling, kind=EntryKind(kind) if kind in NEW else EntryKind.PASTED)
     turn = id_argument("turn")
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         if turn is not None:
             asked = learning.question_of(session, assistant_id, turn, seen_accounts())
             if asked is not None:
@@ -166,7 +166,7 @@ def _about(asked: str) -> EntryForm:
 
 
 @bp.post(f"{KNOWLEDGE}/new")
-@body_limit(reading.MOST_BYTES + FORM_BYTES)
+@body_limit(extraction.MOST_BYTES + FORM_BYTES)
 @workspace_view(Permission.ACCOUNTS)
 def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Create an entry: text, a file, or a page that is read shortly."""
@@ -178,7 +178,7 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 def entry(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseReturnValue:
     """Show an entry: its text, its passages and its form."""
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         shown = entries.get(session, workspace_id, assistant_id, knowledge_id)
     return _form(row, shown, _filled(shown))
 
@@ -195,7 +195,7 @@ def _filled(shown: KnowledgeEntry) -> EntryForm:
 
 
 @bp.post(ONE)
-@body_limit(reading.MOST_BYTES + FORM_BYTES)
+@body_limit(extraction.MOST_BYTES + FORM_BYTES)
 @workspace_view(Permission.ACCOUNTS)
 def change(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseReturnValue:
     """Change an entry; a new file can replace the earlier one."""
@@ -207,7 +207,7 @@ def change(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseR
 def _save(workspace_id: int, assistant_id: int, shown: KnowledgeEntry | None) -> ResponseReturnValue:
     """Save the form, or show it again with the error and all values."""
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
     filling = _given(None if shown is None else EntryKind(shown.kind))
     try:
         filling = _with_file(filling)
@@ -263,8 +263,8 @@ def _read(given: FileStorage, title: str) -> EntryInput:
     :raises EntryError: if it cannot be read.
     """
     with closing(given):
-        data = given.stream.read(reading.MOST_BYTES + 1)
-    return reading.wanted_file(given.filename or "", data, title)
+        data = given.stream.read(extraction.MOST_BYTES + 1)
+    return extraction.wanted_file(given.filename or "", data, title)
 
 
 def add_given(assistant_id: int) -> list[str]:
@@ -274,7 +274,7 @@ def add_given(assistant_id: int) -> list[str]:
     """
     wanted = [_read(given, "") for given in request.files.getlist("file") if given.filename]
     if url := request.form.get("url", "").strip():
-        wanted.append(reading.wanted_page(url, "", ()))
+        wanted.append(extraction.wanted_page(url, "", ()))
     if not wanted:
         raise EntryError(
             _l("No file was uploaded, so nothing was saved."),
@@ -299,7 +299,7 @@ def _wanted(filling: EntryForm, shown: KnowledgeEntry | None) -> EntryInput:
     if kind is EntryKind.PAGE:
         if shown is not None:
             return EntryInput(title, "", questions, kind)
-        return reading.wanted_page(filling.url, title, questions)
+        return extraction.wanted_page(filling.url, title, questions)
     return EntryInput(title, filling.text, questions, kind, current_user().name if shown is None else "")
 
 
@@ -325,7 +325,7 @@ def _form(
         written=filling.kind in entries.WRITTEN,
         problem=problem,
         longest_title=entries.LONGEST_TITLE,
-        can_read=reading.is_available(),
+        can_read=extraction.is_available(),
     )
     return page, 200 if problem is None else problem.status
 

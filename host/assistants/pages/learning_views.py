@@ -15,9 +15,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping
-from host.assistants.knowing import entries, learning
-from host.assistants.knowing.entries import EntryInput
+from host.assistants import assistants
+from host.assistants.knowledge import entries, learning
+from host.assistants.knowledge.entries import EntryInput
 from host.assistants.models import Assistant, EntryKind
 from host.assistants.words import said
 from host.channels.directory import current_directory
@@ -62,7 +62,7 @@ def gaps(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List unanswered questions of the last 30 days in groups, largest first."""
     now = clock.now()
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         found = learning.gaps(session, assistant_id, now - learning.LATELY, seen_accounts())
     return render_template(
         "assistants/not_answered.html",
@@ -92,7 +92,7 @@ def _past(
     """Return the page; *given* is a form that could not be saved, and comes first."""
     now = clock.now()
     with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
+        row = assistants.get(session, workspace_id, assistant_id)
         found = _drafts(session, row, now)
         breakers = _with_ice_breakers(session, row)
     page = render_template(
@@ -165,13 +165,13 @@ def accept(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     as_reply = form.get("as", "") == "canned"
     try:
         with db.read() as session:
-            keeping.get(session, workspace_id, assistant_id)
+            assistants.get(session, workspace_id, assistant_id)
         if as_reply:
             title = write(_as_canned_reply, wanted)
         else:
             title = write(entries.add, assistant_id, wanted).title
     except LobbyError as error:
-        if isinstance(error, keeping.AssistantNotFoundError):
+        if isinstance(error, assistants.AssistantNotFoundError):
             raise
         return _past(workspace_id, assistant_id, error, wanted)
     if as_reply:

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.assistants import keeping, words
+from host.assistants import assistants, words
 from host.assistants.language import asking, language_models
 from host.assistants.language.language_models import ModelInput, ModelNotFoundError, ModelTrial
 from host.assistants.models import LanguageModel
@@ -142,7 +142,7 @@ def add(workspace_id: int) -> ResponseReturnValue:
 def _add(work: UnitOfWork, wanted: ModelInput, assistant_id: int | None) -> LanguageModel:
     row = language_models.create(work, wanted)
     if assistant_id:
-        keeping.change(work, assistant_id, model_id=row.id)
+        assistants.change(work, assistant_id, model_id=row.id)
     return row
 
 

@@ -12,8 +12,9 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping, lacking
-from host.assistants.keeping import AccountMode, AssistantSummary
+from host.assistants import assistants as assistant_cases
+from host.assistants import gaps
+from host.assistants.assistants import AccountMode, AssistantSummary
 from host.assistants.models import LanguageModel, Mode
 from host.automation import answered_kinds
 from host.channels import abilities
@@ -41,8 +42,8 @@ def overview(
     session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: AssistantDirectory
 ) -> AutomationOverview:
     """Return the assistant of each account, and those that are stopped or lack something. Six statements."""
-    assistants = {one.id: one for one in keeping.listing(session, workspace_id)}
-    places = keeping.places(session, workspace_id)
+    assistants = {one.id: one for one in assistant_cases.listing(session, workspace_id)}
+    places = assistant_cases.places(session, workspace_id)
     ids = [one.id for one in accounts]
     mine = [place for id_ in ids if (place := places.get(id_)) and place.assistant_id in assistants]
     cells = {place.account_id: _cell(place, assistants[place.assistant_id]) for place in mine}
@@ -134,7 +135,7 @@ def _lacking(
 ) -> Iterator[OverviewProblem]:
     """Yield what assistants at work lack, so that they hand off what they are to answer."""
     running = {one.id: one for one in at_work if one.stopped_at is None}
-    for id_, lack in lacking.of(session, running, directory).items():
+    for id_, lack in gaps.of(session, running, directory).items():
         name = running[id_].name
         to: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": id_}
         if lack.knows_nothing:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from host.assistants import suggesting, words
-from host.assistants.deciding import AnswerPart, in_parts
+from host.assistants import suggestions, words
 from host.assistants.models import AssistantCall, AssistantTurn, CallState, Mode, TurnState
-from host.assistants.suggesting import Suggested
+from host.assistants.suggestions import Suggested
 from host.assistants.values import Cited, Topic
+from host.assistants.verdicts import AnswerPart, in_parts
 from host.inbox.pages import durations
 from host.models.inbox import Handler
 from host.web.languages import gettext as _
@@ -83,7 +83,7 @@ def suggestion(inbox: InboxContext, row: Row, composing: Composing) -> Suggestio
     """
     if not composing.can_reply:
         return None
-    found = suggesting.of(inbox.session, row.id, row.account.id)
+    found = suggestions.of(inbox.session, row.id, row.account.id)
     if found is None or found.stopped:
         return None
     if composing.people_only:
@@ -113,7 +113,7 @@ def _ready(inbox: InboxContext, found: Suggested, turn: AssistantTurn) -> Sugges
         parts=in_parts(turn.text, found.cited),
         sources=[_source(one, inbox.now) for one in found.cited],
         offers=found.offers,
-        calls=suggesting.calls(inbox.session, turn.id),
+        calls=suggestions.calls(inbox.session, turn.id),
         weighed=found.weighed,
         model=turn.model or "",
         version=turn.version,
@@ -131,7 +131,7 @@ def _nothing(inbox: InboxContext, found: Suggested, turn: AssistantTurn) -> Sugg
         again = _("Tried twice.") if turn.attempts > 1 else ""
         return Suggestion("bad", found.name, said, str(again), turn.id)
     more = _("You can add your answer to its knowledge.") if turn.reason == "no_source" else ""
-    calls = suggesting.calls(inbox.session, turn.id)
+    calls = suggestions.calls(inbox.session, turn.id)
     return Suggestion("none", found.name, said, str(more), turn.id, calls=calls)
 
 

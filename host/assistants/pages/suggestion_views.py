@@ -9,13 +9,13 @@ from flask import request
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from host.assistants import suggesting, tools
+from host.assistants import suggestions, tools
 from host.assistants.pages.blueprint import bp
 from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError, NotFoundError
 from host.inbox.pages.action_views import CONVERSATION, answer_done, show_written
-from host.inbox.pages.along.shown import as_begun
+from host.inbox.pages.composition.shown import as_begun
 from host.inbox.pages.context import with_conversation
 from host.inbox.queries import Row
 from host.inbox.reply import Hold
@@ -60,7 +60,7 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
     def accept() -> list[Message]:
         with db.read() as session:
             along = as_begun(session, row, adapter, user_id)
-        return write(suggesting.accept, row.id, turn_id, adapter=adapter, along=along, hold=hold)
+        return write(suggestions.accept, row.id, turn_id, adapter=adapter, along=along, hold=hold)
 
     return show_written(workspace_id, row.id, "reply", accept)
 
@@ -70,7 +70,7 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
 @with_conversation
 def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
     """Dismiss a suggestion, or stop an assistant that is still thinking."""
-    return _decided(workspace_id, row, turn_id, suggesting.dismiss)
+    return _decided(workspace_id, row, turn_id, suggestions.dismiss)
 
 
 @of_inbox(f"{SUGGESTION}/again")
@@ -78,7 +78,7 @@ def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRet
 @with_conversation
 def try_suggestion_again(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
     """Retry a failed turn."""
-    return _decided(workspace_id, row, turn_id, suggesting.again)
+    return _decided(workspace_id, row, turn_id, suggestions.again)
 
 
 @of_inbox(f"{CONVERSATION}/tool-calls/<int:call_id>")
@@ -87,9 +87,8 @@ def try_suggestion_again(workspace_id: int, row: Row, turn_id: int) -> ResponseR
 def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValue:
     """Approve or reject a tool call; ``allowed`` is 1 to approve."""
     allowed = request.form.get("allowed") == "1"
-    place = {"workspace_id": workspace_id, "conversation_id": row.id}
     try:
-        db.write(tools.decide, **place, call_id=call_id, is_allowed=allowed)
+        write(tools.decide, row.id, call_id, is_allowed=allowed)
     except LobbyError as error:
         if wants_json() or isinstance(error, NotFoundError):
             raise

@@ -13,10 +13,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.assistants import keeping, tool_keeping, tools
-from host.assistants.keeping import AssistantNotFoundError
+from host.assistants import assistants, program_tools, tools
+from host.assistants.assistants import AssistantNotFoundError
 from host.assistants.models import Assistant, AssistantTool
-from host.assistants.tool_keeping import (
+from host.assistants.program_tools import (
     ToolError,
     ToolInput,
     ToolNotFoundError,
@@ -98,10 +98,10 @@ class ToolForm(msgspec.Struct, frozen=True):
 def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List the tools with their effects and how often they were used."""
     with db.read() as session:
-        assistant = keeping.get(session, workspace_id, assistant_id)
-        listed = tool_keeping.listing(session, assistant_id)
-        body = tool_keeping.body_of(session, assistant)
-        uses = tool_keeping.uses_of(session, assistant_id, clock.now() - tool_keeping.LATELY)
+        assistant = assistants.get(session, workspace_id, assistant_id)
+        listed = program_tools.listing(session, assistant_id)
+        body = program_tools.body_of(session, assistant)
+        uses = program_tools.uses_of(session, assistant_id, clock.now() - program_tools.LATELY)
         has_labels = bool(labels.all_of(session, workspace_id))
     return render_template(
         "assistants/assistant_tools.html",
@@ -114,7 +114,7 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         listed=listed,
         effects=EFFECTS,
         host=_host,
-        most=tool_keeping.MOST,
+        most=program_tools.MOST,
     )
 
 
@@ -129,7 +129,7 @@ def _own() -> list[BuiltInTool]:
             if one.channel is None
             else _l("In conversations of %(channel)s", channel=directory.label(one.channel)),
             one.effect,
-            tool_keeping.asked_as(one),
+            program_tools.asked_as(one),
         )
         for one in directory.tools.values()
     ]
@@ -146,7 +146,7 @@ def built_in(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Choose which of the desk's tools the assistant may use, as a new version."""
     wanted = frozenset(request.form.getlist("builtin"))
     titles = {each.name: str(each.title) for each in _own()}
-    write(tool_keeping.use_built_in, assistant_id, wanted=wanted, titles=titles)
+    write(program_tools.use_built_in, assistant_id, wanted=wanted, titles=titles)
     flash_good(_("Saved."))
     return redirect(
         url_for("assistant_tools.index", workspace_id=workspace_id, assistant_id=assistant_id), 303
@@ -194,9 +194,9 @@ def _save(assistant: Assistant, before: AssistantTool | None) -> ResponseReturnV
         sudo.require()
         wanted = _wanted(filled)
         if before is None:
-            row = write(tool_keeping.create, assistant.id, wanted)
+            row = write(program_tools.create, assistant.id, wanted)
         else:
-            row = write(tool_keeping.change, assistant.id, before.id, wanted)
+            row = write(program_tools.change, assistant.id, before.id, wanted)
     except (AssistantNotFoundError, ToolNotFoundError):
         raise
     except LobbyError as error:
@@ -225,7 +225,7 @@ def try_it(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturn
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturnValue:
     """Remove a tool from the assistant."""
-    title = write(tool_keeping.delete, assistant_id, tool_id)
+    title = write(program_tools.delete, assistant_id, tool_id)
     flash_good(_("Tool %(name)s was deleted.", name=title))
     return redirect(
         url_for("assistant_tools.index", workspace_id=workspace_id, assistant_id=assistant_id), 303
@@ -234,13 +234,13 @@ def delete(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturn
 
 def _its(workspace_id: int, assistant_id: int) -> Assistant:
     with db.read() as session:
-        return keeping.get(session, workspace_id, assistant_id)
+        return assistants.get(session, workspace_id, assistant_id)
 
 
 def _one(workspace_id: int, assistant_id: int, tool_id: int) -> tuple[Assistant, AssistantTool]:
     with db.read() as session:
-        assistant = keeping.get(session, workspace_id, assistant_id)
-        return assistant, tool_keeping.get(session, workspace_id, assistant_id, tool_id)
+        assistant = assistants.get(session, workspace_id, assistant_id)
+        return assistant, program_tools.get(session, workspace_id, assistant_id, tool_id)
 
 
 # ---- the form ------------------------------------------------------------------------------------------

@@ -15,16 +15,16 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host.assistants import figures, keeping
-from host.assistants.keeping import AccountMode, AssistantError, ModeChange
-from host.assistants.knowing import entries, reading
+from host.assistants import assistants, figures
+from host.assistants.assistants import AccountMode, AssistantError, ModeChange
+from host.assistants.knowledge import entries, extraction
 from host.assistants.language import language_models
 from host.assistants.models import Assistant, EntryState, Mode
 from host.assistants.pages import knowledge_views, learning_views
 from host.assistants.pages.blueprint import ASSISTANTS, NEEDS, ONE, bp, currency_of, money, url_of
 from host.assistants.pages.model_views import PRESETS
-from host.assistants.pages.playing import Play, register
-from host.assistants.thinking import can_offer_topics
+from host.assistants.pages.playground import Play, register
+from host.assistants.turn_worker import can_offer_topics
 from host.assistants.values import Body
 from host.assistants.words import HANDOFF
 from host.automation import answered_kinds, texts
@@ -112,7 +112,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
     accounts, now = seen_accounts(), clock.now()
     with db.read() as session:
-        shown = [keeping.seen(one, accounts) for one in keeping.listing(session, workspace_id)]
+        shown = [assistants.seen(one, accounts) for one in assistants.listing(session, workspace_id)]
         asked = figures.asked(session, workspace_id, now - figures.WEEK)
     counts: dict[int, int] = {}
     for (assistant_id, account_id), number in asked.items():
@@ -123,9 +123,9 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
         assistants=shown,
         asked=counts,
         few=MOST_PLACES,
-        modes=keeping.MODES,
-        most=keeping.MOST,
-        longest=keeping.LONGEST_NAME,
+        modes=assistants.MODES,
+        most=assistants.MOST,
+        longest=assistants.LONGEST_NAME,
         problem=problem,
     )
     return page, 200 if problem is None else problem.status
@@ -144,10 +144,10 @@ def add(workspace_id: int) -> ResponseReturnValue:
 
 
 def _create(work: UnitOfWork, name: str) -> Assistant:
-    row = keeping.create(work, name=name)
+    row = assistants.create(work, name=name)
     models = language_models.listing(work.session, work.workspace_id)
     if len(models) == 1:
-        keeping.choose_model(work, row, models[0].row.id)
+        assistants.choose_model(work, row, models[0].row.id)
     return row
 
 
@@ -178,15 +178,15 @@ def setup_page(
     """
     now = clock.now()
     with db.read() as session:
-        its = keeping.get(session, workspace_id, assistant_id)
-        held = keeping.body_of(session, its)
-        names = {one.id: one.name for one in keeping.listing(session, workspace_id)}
-        places = keeping.places(session, workspace_id)
-        mine = keeping.at_work(places, assistant_id)
+        its = assistants.get(session, workspace_id, assistant_id)
+        held = assistants.body_of(session, its)
+        names = {one.id: one.name for one in assistants.listing(session, workspace_id)}
+        places = assistants.places(session, workspace_id)
+        mine = assistants.at_work(places, assistant_id)
         part, wanted = _connected(session, workspace_id, mine, account_id)
         rows = part.rows
         asked = figures.asked(session, workspace_id, now - figures.WEEK)
-        earned = keeping.earned(session, assistant_id, [row.id for row in rows])
+        earned = assistants.earned(session, assistant_id, [row.id for row in rows])
         models = [one.row for one in language_models.listing(session, workspace_id)]
         known = entries.listing(session, workspace_id, assistant_id)
         waiting = learning_views.waiting(session, its, now)
@@ -209,23 +209,23 @@ def setup_page(
             knowledge_views.entry_row(one, 0, now) for one in nlargest(NEWEST, known, key=lambda one: one.id)
         ],
         known=len(known),
-        can_read=reading.is_available(),
-        most_bytes=reading.MOST_BYTES,
+        can_read=extraction.is_available(),
+        most_bytes=extraction.MOST_BYTES,
         reading=sum(one.state == EntryState.WAITING for one in known),
         waiting=waiting,
         at_work=mine,
         lines=lines,
         locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
         startable=[one for one in lines if one.mode != Mode.ANSWER and one.open],
-        needed=max((one.needed for one in mine.values()), default=keeping.USUALLY_NEEDED),
-        fewest=keeping.NEEDED[0],
-        most=keeping.NEEDED[-1],
-        modes=keeping.MODES,
+        needed=max((one.needed for one in mine.values()), default=assistants.USUALLY_NEEDED),
+        fewest=assistants.NEEDED[0],
+        most=assistants.NEEDED[-1],
+        modes=assistants.MODES,
         part=part,
         wanted=wanted,
         searchable=part.whole > SIZE or bool(wanted),
-        longest=keeping.LONGEST_NAME,
-        longest_handoff=keeping.LONGEST_HANDOFF,
+        longest=assistants.LONGEST_NAME,
+        longest_handoff=assistants.LONGEST_HANDOFF,
         handoff_words=texts.in_language(HANDOFF, language),
         money=money,
         currency=currency_of(next((one for one in models if one.id == its.model_id), None)),
@@ -239,7 +239,7 @@ register("setup", setup_page)
 
 
 @bp.post(f"{ONE}/give")
-@body_limit(reading.MOST_BYTES + knowledge_views.FORM_BYTES)
+@body_limit(extraction.MOST_BYTES + knowledge_views.FORM_BYTES)
 @workspace_view(NEEDS)
 def give(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Add files and the page at an address to what an assistant knows, all of them or none."""
@@ -296,7 +296,7 @@ def _line(
         other=other,
         mode=Mode.OFF if mine is None else mine.mode,
         earned=earned,
-        needed=keeping.USUALLY_NEEDED if mine is None else mine.needed,
+        needed=assistants.USUALLY_NEEDED if mine is None else mine.needed,
         takes=", ".join(str(words) for sent, words in choices.items() if sent in answers_on),
         answers_on=answers_on,
         choices=choices,
@@ -321,14 +321,14 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
     form = request.form
     if "typed_name" in form:
         return _unlock(workspace_id, assistant_id, account_id)
-    needed = form.get("needed", str(keeping.USUALLY_NEEDED))
+    needed = form.get("needed", str(assistants.USUALLY_NEEDED))
     values: dict[str, Any] = {
         "mode": form.get("mode", ""),
         "answers_on": _answers_on(),
         "needed": int(needed) if needed.isascii() and needed.isdigit() and len(needed) < 7 else 0,
     }
     try:
-        placed = write(keeping.set_mode, assistant_id, account_id, **values)
+        placed = write(assistants.set_mode, assistant_id, account_id, **values)
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
@@ -337,7 +337,7 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
 
 def _unlock(workspace_id: int, assistant_id: int, account_id: int) -> ResponseReturnValue:
     try:
-        name = write(keeping.unlock, assistant_id, account_id, typed_name=request.form["typed_name"])
+        name = write(assistants.unlock, assistant_id, account_id, typed_name=request.form["typed_name"])
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_("“Answer” is unlocked on %(account)s. It doesn't answer yet.", account=name))
@@ -376,9 +376,9 @@ def _url_at(workspace_id: int, assistant_id: int, account_id: int) -> str:
 def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Redirect from an account to its assistant, to the only one, or to the list."""
     with db.read() as session:
-        keeping.account_of(session, workspace_id, account_id)
-        place = keeping.places(session, workspace_id).get(account_id)
-        known = [one.id for one in keeping.listing(session, workspace_id)]
+        assistants.account_of(session, workspace_id, account_id)
+        place = assistants.places(session, workspace_id).get(account_id)
+        known = [one.id for one in assistants.listing(session, workspace_id)]
     its = place.assistant_id if place is not None else known[0] if len(known) == 1 else None
     if its is None:
         return redirect(url_for("assistants.index", workspace_id=workspace_id))
@@ -390,7 +390,7 @@ def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
 def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Rename an assistant."""
     try:
-        write(keeping.rename, assistant_id, name=request.form.get("name", ""))
+        write(assistants.rename, assistant_id, name=request.form.get("name", ""))
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Saved."))
@@ -401,7 +401,7 @@ def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Stop an assistant immediately: nothing is suggested or sent, and people get its conversations."""
-    row = write(keeping.change, assistant_id, stopped=True)
+    row = write(assistants.change, assistant_id, stopped=True)
     flash_good(_("%(name)s was stopped. Its conversations go to your team.", name=row.name))
     return redirect(url_of(workspace_id, assistant_id), 303)
 
@@ -410,7 +410,7 @@ def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Resume a stopped assistant."""
-    row = write(keeping.change, assistant_id, stopped=False)
+    row = write(assistants.change, assistant_id, stopped=False)
     flash_good(_("%(name)s was resumed.", name=row.name))
     return redirect(url_of(workspace_id, assistant_id), 303)
 
@@ -420,7 +420,7 @@ def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 def delete(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Delete an assistant and its knowledge."""
     try:
-        name = write(keeping.delete, assistant_id)
+        name = write(assistants.delete, assistant_id)
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Assistant %(name)s was deleted.", name=name))

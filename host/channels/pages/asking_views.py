@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from host.channels import asking
+from host.channels import feature_requests
 from host.channels.pages.blueprint import bp
 from host.core import db
 from host.core.errors import NotFoundError
@@ -31,7 +31,7 @@ def ask_admins(workspace_id: int) -> None:
     offer = next((one for one in navigation.channel_offers() if one.key == wanted), None)
     if offer is None:
         raise NotFoundError()
-    if db.write(asking.ask, workspace_id, current_user().id, offer.key, offer.label):
+    if db.write(feature_requests.ask, workspace_id, current_user().id, offer.key, offer.label):
         flash_good(_("The admins are notified, also by email if a mail server is set up."))
     else:
         flash_good(_("The admins have already been asked."))

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.channels import accounts, asking, connecting, deliveries, other_workspaces, refusals
+from host.channels import accounts, connecting, deliveries, feature_requests, other_workspaces, refusals
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import cards, forms, looks
@@ -151,7 +151,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
         looked = looks.reports(session, [row.id for row in rows])
-        asked = asking.asked(session, workspace_id) if first else {}
+        asked = feature_requests.asked(session, workspace_id) if first else {}
         links = _links(session, workspace_id)
     sections = cards.sections(directory, workspace_id, rows, warnings, busy, looked)
     return render_template(

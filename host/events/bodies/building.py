@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from host.core.cleaning import clean_value
 from host.core.ports import AdapterDirectory
 from host.events.catalogue import KINDS
-from host.events.declaring import ConversationRow, EventSubject
+from host.events.declaration import ConversationRow, EventSubject
 from host.events.kinds import parts
 from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED, OfIdentity
 from host.events.kinds.conversations import OfConversation, OfLabel, state_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.events.declaring import EventSubject, Kind, Kinds
+from host.events.declaration import EventSubject, Kind, Kinds
 from host.events.kinds import parts
 from host.events.kinds.parts import AT, CHANNEL_ID
 from host.events.kinds.shapes import ChannelId, Shape, Timestamp

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
 
-from host.events.declaring import EventSubject, Kind, Kinds
+from host.events.declaration import EventSubject, Kind, Kinds
 from host.events.facts import Facts
 from host.events.kinds import parts
 from host.events.kinds.parts import AT

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from host.events.declaring import (
+from host.events.declaration import (
     AnyMessage,
     ConversationRow,
     EventSubject,

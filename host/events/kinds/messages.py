@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from host.events.declaring import AnyMessage, ConversationRow, EventSubject, Kind, Kinds, of_message, of_talk
+from host.events.declaration import (
+    AnyMessage,
+    ConversationRow,
+    EventSubject,
+    Kind,
+    Kinds,
+    of_message,
+    of_talk,
+)
 from host.events.facts import Facts
 from host.events.kinds import parts
 from host.events.kinds.parts import AT, CUSTOMER, MIA

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from host.events.declaring import AnyFile, AnyMessage, ConversationRow, EventSubject
+from host.events.declaration import AnyFile, AnyMessage, ConversationRow, EventSubject
 from host.events.kinds import shapes
 from host.events.models import ActorKind
 from host.models.channels import ChannelAccount

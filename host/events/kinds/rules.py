@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from host.events.declaring import ConversationRow, EventSubject, Kind, Kinds, of_talk
+from host.events.declaration import ConversationRow, EventSubject, Kind, Kinds, of_talk
 from host.events.facts import Facts
 from host.events.kinds import parts
 from host.events.kinds.parts import AT, CHANNEL_ID, CUSTOMER, MIA

@@ -11,8 +11,8 @@ from host.api import shapes
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.fields import about
-from host.api.routes.conversations import ConversationQuery, filter_of, snooze_of
 from host.core import db
+from host.inbox.api.conversations import ConversationQuery, filter_of, snooze_of
 from host.inbox.bulk import actions
 from host.inbox.bulk.actions import BulkChange, BulkProgress
 from host.inbox.errors import (

@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from host.api.http.call import Call
 from host.api.http.declare import Router, Wire
-from host.api.routes.conversations import get
 from host.core import db
+from host.inbox.api.conversations import get
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.foreseen import counting
 from host.users.api_keys import Scope

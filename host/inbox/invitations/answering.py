@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.ports import AdapterDirectory
-from host.inbox.along import sent_from
+from host.inbox.composition import sender_address
 from host.inbox.conversations import locked_message, publish_changed_message
 from host.inbox.drafts import Draft
 from host.inbox.errors import UnknownChannelError
@@ -118,4 +118,4 @@ def _stands(session: Session, message_id: int) -> bool:
 
 def _from(adapter: ChannelAdapter, account: AccountRef, attendee: str) -> dict[str, str]:
     """Return the address to answer from: the one that was invited, if the account has it."""
-    return {OWN_ADDRESS: attendee} if attendee in sent_from.choices(adapter, account) else {}
+    return {OWN_ADDRESS: attendee} if attendee in sender_address.choices(adapter, account) else {}

@@ -45,9 +45,9 @@ from host.inbox.errors import (
 from host.inbox.kept_drafts import drafts as kept_drafts
 from host.inbox.kept_drafts.content import Mode
 from host.inbox.messages import load_messages
-from host.inbox.pages.along.shown import signature_of
 from host.inbox.pages.arguments import filter_from_request, form_id
 from host.inbox.pages.composer import ComposerState, drafts_from_request
+from host.inbox.pages.composition.shown import signature_of
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.inbox_page import inbox_page, render_messages
@@ -56,7 +56,7 @@ from host.inbox.pages.send_times import time_from_form
 from host.inbox.queries import Row
 from host.inbox.reply import AT_ONCE, Hold, Overflow, parts_of, policy_for, queue_parts
 from host.inbox.sendable import NotSendableError
-from host.inbox.unsent import holding, resending
+from host.inbox.unsent import resending, undo
 from host.live.following import follows
 from host.media.limits import MAX_BYTES
 from host.models.channels import AccountState
@@ -200,8 +200,8 @@ def reopening_from_form() -> Changes:
 
 
 _ALONG: dict[str, Changes] = {
-    holding.CLOSE: {"status": ConversationStatus.CLOSED},
-    holding.SNOOZE: {"snooze": Snooze(SnoozeKind.REPLY)},
+    undo.CLOSE: {"status": ConversationStatus.CLOSED},
+    undo.SNOOZE: {"snooze": Snooze(SnoozeKind.REPLY)},
 }
 """Changes that can be made together with sending, by their name in the form."""
 MOST_KEPT = 100_000

@@ -18,13 +18,13 @@ from host.features import registry
 from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
-from host.inbox.pages.along.shown import NOTHING, along, given
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.comments.answering import answering
+from host.inbox.pages.composition.shown import NOTHING, along, given
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import ThreadEntry
-from host.inbox.pages.onward.shown import NO_WAY, Onward, onward
+from host.inbox.pages.outreach.shown import NO_WAY, Onward, onward
 from host.inbox.queries import Row
 from host.inbox.reply import policy_for
 from host.inbox.sendable import (

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.inbox import presence, queries
-from host.inbox.along import recipients
-from host.inbox.comments import posts, standing, threads
+from host.inbox.comments import posts, states, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.threads import Others
+from host.inbox.composition import recipients
 from host.inbox.conversations import conversation_row
 from host.inbox.list_positions import Position
 from host.inbox.messages import Entry, named_audio
@@ -88,7 +88,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
         about = {row.post_id for row in rows if row.post_id is not None}
         known = posts.by_id(self.session, self.workspace_id, about)
-        newest = standing.newest(self.session, [row.id for row in rows if row.post_id is not None])
+        newest = states.newest(self.session, [row.id for row in rows if row.post_id is not None])
         writers = recipients.last_writers(
             self.session, [row.id for row in rows if self._has_participants(row)]
         )

@@ -16,10 +16,10 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.inbox import queries, thread_control
 from host.inbox.apply import phone_numbers
-from host.inbox.comments import once, private, standing
-from host.inbox.comments.once import OfHour
+from host.inbox.comments import private, private_reply, states
 from host.inbox.comments.posts import PostRow
-from host.inbox.comments.standing import CommentExcerpt, Direct, Newest
+from host.inbox.comments.private_reply import OfHour
+from host.inbox.comments.states import CommentExcerpt, Direct, Newest
 from host.inbox.contacts import finding
 from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
@@ -436,7 +436,7 @@ def _of_hour(session: Session, row: Row, adapter: ChannelAdapter | None) -> OfHo
     if adapter is None or row.post_id is None:
         return None
     limits = adapter.capabilities_of(row.account).private_replies
-    return once.of_hour(session, row.account.id, limits, clock.now(), row.post_id)
+    return private_reply.of_hour(session, row.account.id, limits, clock.now(), row.post_id)
 
 
 SAID = 5
@@ -452,11 +452,11 @@ def _of_post(
     """
     if row.post_id is None:
         return (), None, False
-    said = standing.said(session, row.id, SAID)
+    said = states.said(session, row.id, SAID)
     beside = row.account.beside_id
     if beside is None or (accounts is not None and beside not in accounts):
         return said, None, False
-    found = standing.direct(session, row.contact_id, beside)
+    found = states.direct(session, row.contact_id, beside)
     if found is None:
         return said, None, False
     from_ = private.came_from(session, row.account.workspace_id, found.conversation_id)

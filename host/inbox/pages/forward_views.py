@@ -11,11 +11,11 @@ from flask.typing import ResponseReturnValue
 from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError
-from host.inbox.along import forwarding
+from host.inbox.composition import forwarding
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.pages.action_views import CONVERSATION
-from host.inbox.pages.along.shown import several
+from host.inbox.pages.composition.shown import several
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.queries import Row

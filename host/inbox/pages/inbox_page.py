@@ -27,7 +27,7 @@ from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Head, contact_details, head
 from host.inbox.pages.kept_views import kept
 from host.inbox.pages.message_view import ThreadEntry
-from host.inbox.pages.onward.shown import before
+from host.inbox.pages.outreach.shown import before
 from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.sdk.panels import Place

@@ -18,7 +18,8 @@ from host.inbox.pages.inbox_page import inbox_page
 from host.inbox.pages.send_times import time_from_form
 from host.inbox.pages.snooze_times import snooze_from_form
 from host.inbox.queries import Row
-from host.inbox.unsent import holding, later
+from host.inbox.unsent import scheduled
+from host.inbox.unsent import undo as holding
 from host.users.actor import UnitOfWork
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
@@ -73,7 +74,7 @@ def _reschedule(work: UnitOfWork, row: Row, message_id: int) -> None:
         raise SendTimeError(_("Choose a time first. Nothing was changed."))
     unless_written = request.form.get("unless_written") == "1"
     adapter = current_directory().adapter(row.channel)
-    later.change_time(work, row.id, message_id, at=at, unless_written=unless_written, adapter=adapter)
+    scheduled.change_time(work, row.id, message_id, at=at, unless_written=unless_written, adapter=adapter)
 
 
 @bp.post(f"{MESSAGE}/reschedule")

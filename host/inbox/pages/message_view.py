@@ -20,7 +20,7 @@ from host.channels.directory import current_directory
 from host.core.backports.values import replace
 from host.features import registry
 from host.inbox import list_positions, mentions
-from host.inbox.along import sent_from
+from host.inbox.composition import sender_address
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY, UNDONE
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
@@ -1088,7 +1088,7 @@ def shown(
         ),
     )
     failed = any(entry.state == DeliveryState.FAILED for entry in entries)
-    senders = sent_from.choices(adapter, row.account) if failed else ()
+    senders = sender_address.choices(adapter, row.account) if failed else ()
     result: list[ThreadEntry] = []
     owner = message_content.Program()
     for entry in entries:

@@ -9,8 +9,8 @@ from typing import TypeVar
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.channels import hanging
-from host.channels.hanging import HangsError, PausedError
+from host.channels import timeouts
+from host.channels.timeouts import HangsError, PausedError
 from host.core.errors import NotFoundError
 from host.inbox.pages.text_view import safe
 from host.sdk.errors import SdkError
@@ -139,9 +139,9 @@ def _within(
     failed: LazyString,
 ) -> T:
     try:
-        return hanging.within(seconds, what, call, about)
+        return timeouts.within(seconds, what, call, about)
     except PausedError as error:
-        raise PanelFailedError(f"{hanging.paused_sentence(addon, error)} {hanging.PAUSED_STEP}") from None
+        raise PanelFailedError(f"{timeouts.paused_sentence(addon, error)} {timeouts.PAUSED_STEP}") from None
     except HangsError:
         raise PanelFailedError(late) from None
     except Exception:

@@ -28,7 +28,7 @@ from host.inbox.teams.models import Team, TeamAccount, TeamMember
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Membership, User
-from host.users import last_ones, members, reach
+from host.users import last_owners, members, reach
 from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 from host.users.roles import Permission, with_permission
@@ -263,7 +263,7 @@ def change(
     :raises TeamAccountError: if one of *accounts* is not an account of the workspace.
     """
     session, workspace_id = work.session, work.workspace_id
-    last_ones.lock_workspace(session, workspace_id)
+    last_owners.lock_workspace(session, workspace_id)
     team = get(session, workspace_id, team_id, lock=True)
     before = details(session, workspace_id, team_id)
     _set_fields(work, team, name, people, accounts)
@@ -310,7 +310,7 @@ def delete(work: UnitOfWork, team_id: int) -> Team:
     :raises TeamNotFoundError: if the workspace has no such team.
     """
     session, workspace_id = work.session, work.workspace_id
-    last_ones.lock_workspace(session, workspace_id)
+    last_owners.lock_workspace(session, workspace_id)
     team = get(session, workspace_id, team_id, lock=True)
     people = _members_of(session, team_id)
     of_team = sa.update(Conversation).where(

@@ -16,13 +16,13 @@ from host.core import clock
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.inbox import outcome
-from host.inbox.along import sent_from
-from host.inbox.comments import once, threads
+from host.inbox.comments import private_reply, threads
+from host.inbox.composition import sender_address
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.drafts import MAX_LENGTH, parts_of
 from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
 from host.inbox.reply import answer, show_in_list
-from host.inbox.unsent.later import note_next
+from host.inbox.unsent.scheduled import note_next
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Conversation, DeliveryState, Direction, InternalKind, Message
 from host.models.queue import OutboxEntry
@@ -62,7 +62,7 @@ def retry(session: Session, message_id: int, sender: str = "", adapter: ChannelA
     """Queue a failed message again, with the parts of its reply that were held back because of it.
 
     :param sender: the account's address to send them from; empty to keep the earlier one.
-    :raises NotSendableError, UnknownChannelError: as :func:`host.inbox.along.sent_from.change`.
+    :raises NotSendableError, UnknownChannelError: as :func:`host.inbox.composition.sender_address.change`.
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is no longer failed.
     :raises PrivateReplyUsedError: if it is a private reply that another one has replaced.
@@ -73,9 +73,9 @@ def retry(session: Session, message_id: int, sender: str = "", adapter: ChannelA
     if threads.answers_deleted(session, message):
         raise CommentDeletedError()
     if message.content.get("private") is True:
-        once.take(session, message)
+        private_reply.take(session, message)
     if sender:
-        sent_from.change(
+        sender_address.change(
             session, message, adapter, ref(session.get_one(ChannelAccount, message.account_id)), sender
         )
     entry.attempts = 0

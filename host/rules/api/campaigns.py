@@ -12,9 +12,9 @@ from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import CursorError
 from host.core import db
-from host.rules import keeping, people
-from host.rules.keeping import RuleNotFoundError
+from host.rules import people, rules
 from host.rules.people import Got
+from host.rules.rules import RuleNotFoundError
 from host.users.api_keys import Scope
 
 routes = Router("Rules", read=Scope.AUTOMATION_READ)
@@ -91,7 +91,7 @@ def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -
     """Each person with the reply they got and the reason. Empty for a rule without `campaign`."""
     before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
-        keeping.get(session, call.workspace_id, rule_id)
+        rules.get(session, call.workspace_id, rule_id)
         found = people.listing(
             session,
             rule_id,

@@ -19,10 +19,10 @@ from host.automation.texts import AutomationTextError
 from host.core import db
 from host.inbox.variables import VariableError
 from host.rules import body as bodies
-from host.rules import keeping, log
+from host.rules import log, rules
 from host.rules.body import RuleError, RuleTargets
-from host.rules.keeping import RuleNotFoundError, RuleView
 from host.rules.models import RuleState
+from host.rules.rules import RuleNotFoundError, RuleView
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
@@ -134,8 +134,8 @@ class RuleMove(Wire, frozen=True):
     places: Annotated[
         int,
         Meta(
-            ge=-keeping.MOST,
-            le=keeping.MOST,
+            ge=-rules.MOST,
+            le=rules.MOST,
             description="Negative: up, so that it runs earlier. Limited to the ends of the list.",
         ),
     ]
@@ -232,7 +232,7 @@ def _saved(call: Call, use_case: Callable[[UnitOfWork, RuleTargets], int]) -> Ru
     """
 
     def save(work: UnitOfWork) -> Rule:
-        what = keeping.there(work.session, call.workspace_id, call.directory)
+        what = rules.there(work.session, call.workspace_id, call.directory)
         return _one(work.session, call, use_case(work, what))
 
     try:
@@ -263,15 +263,15 @@ def _shown(one: RuleView, counts: Mapping[str, int]) -> Rule:
 
 
 def _one(session: Session, call: Call, rule_id: int) -> Rule:
-    what = keeping.there(session, call.workspace_id, call.directory)
-    found = keeping.shown(session, call.workspace_id, rule_id, what)
+    what = rules.there(session, call.workspace_id, call.directory)
+    found = rules.shown(session, call.workspace_id, rule_id, what)
     return _shown(found, log.counted(session, call.workspace_id, call.now - COUNTED).get(rule_id, {}))
 
 
 def _all(session: Session, call: Call) -> Rules:
-    what = keeping.there(session, call.workspace_id, call.directory)
+    what = rules.there(session, call.workspace_id, call.directory)
     counts = log.counted(session, call.workspace_id, call.now - COUNTED)
-    found = keeping.listing(session, call.workspace_id, what)
+    found = rules.listing(session, call.workspace_id, what)
     return Rules(data=[_shown(one, counts.get(one.id, {})) for one in found])
 
 
@@ -292,7 +292,7 @@ def create_rule(call: Call, body: CreateRule) -> Rule:
     wanted = converted(body.body, bodies.Body, RuleError, within="body")
 
     def create(work: UnitOfWork, what: RuleTargets) -> int:
-        return keeping.create(work, name=body.name, body=wanted, what=what, state=RuleState(body.state)).id
+        return rules.create(work, name=body.name, body=wanted, what=what, state=RuleState(body.state)).id
 
     return _saved(call, create)
 
@@ -317,7 +317,7 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> Rule:
 
     state = None if body.state is UNSET else RuleState(body.state)
     values: dict[str, Any] = {"name": body.name, "body": wanted, "version": body.version, "state": state}
-    return _saved(call, lambda work, what: keeping.change(work, rule_id, what=what, **values).id)
+    return _saved(call, lambda work, what: rules.change(work, rule_id, what=what, **values).id)
 
 
 @routes.patch(
@@ -329,7 +329,7 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> Rule:
 def change_rule(call: Call, rule_id: int, body: UpdateRule) -> Rule:
     """A rule that refers to something deleted cannot become `live` or `shadow`, but can be turned off."""
     state = RuleState(body.state)
-    return _saved(call, lambda work, what: keeping.put_in_state(work, rule_id, state, what).id)
+    return _saved(call, lambda work, what: rules.put_in_state(work, rule_id, state, what).id)
 
 
 @routes.post(
@@ -342,7 +342,7 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> Rules:
     """Rules are evaluated from first to last. Returns all of them, in their new order."""
 
     def move(work: UnitOfWork) -> Rules:
-        keeping.move(work, rule_id, body.places)
+        rules.move(work, rule_id, body.places)
         return _all(work.session, call)
 
     return call.write(move)
@@ -351,7 +351,7 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> Rules:
 @routes.delete("/rules/{rule_id}", "Delete a rule", errors=(RuleNotFoundError,))
 def delete_rule(call: Call, rule_id: int) -> None:
     """Deletes the rule and all its versions. Its past actions are not undone."""
-    call.write(lambda work: keeping.delete(work, rule_id))
+    call.write(lambda work: rules.delete(work, rule_id))
 
 
 @routes.get("/rules/{rule_id}/runs", "List the runs of a rule", errors=(CursorError, RuleNotFoundError))
@@ -359,7 +359,7 @@ def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
     """Runs in which it matched or at least met its first condition, with the result of each; newest first."""
     before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
-        keeping.get(session, call.workspace_id, rule_id)
+        rules.get(session, call.workspace_id, rule_id)
         found = log.runs(session, rule_id, matched=query.matched, before=before, limit=query.limit + 1)
     shown = found[: query.limit]
     last = shown[-1] if len(found) > query.limit else None

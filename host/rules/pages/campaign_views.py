@@ -21,9 +21,9 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError, NotFoundError
 from host.inbox import variables
-from host.inbox.comments.once import OfHour, of_hour
 from host.inbox.comments.posts import by_id, keep
 from host.inbox.comments.private import led_to
+from host.inbox.comments.private_reply import OfHour, of_hour
 from host.inbox.pages import durations
 from host.inbox.pages.comments.parts import KINDS, picture_of
 from host.inbox.teams.models import Team
@@ -34,17 +34,19 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation
 from host.models.users import User, Workspace
 from host.rules import body as bodies
-from host.rules import keeping, log, people, posts, recent
+from host.rules import log, people, posts, rules
+from host.rules import recent_posts as recent
 from host.rules.body import RuleTargets
-from host.rules.keeping import RuleView
 from host.rules.models import RuleState
-from host.rules.pages import campaign_filling as fillings
-from host.rules.pages import campaign_wording, wording
+from host.rules.pages import campaign_forms as fillings
+from host.rules.pages import campaign_words
+from host.rules.pages import words as rule_words
 from host.rules.pages.blueprint import ONE, RULES, bp
-from host.rules.pages.campaign_filling import CampaignFilling
+from host.rules.pages.campaign_forms import CampaignFilling
 from host.rules.people import Counts, Got, Person
 from host.rules.posts import Tried
-from host.rules.recent import PostAccount, PostsNotListedError
+from host.rules.recent_posts import PostAccount, PostsNotListedError
+from host.rules.rules import RuleView
 from host.sdk.channel import PrivateContext
 from host.sdk.text import byte_length
 from host.web.csv_file import csv_response
@@ -338,8 +340,8 @@ def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
         which=wanted["got"] or "",
         search=wanted["search"],
         older=some[-1].id if len(found) > len(some) else None,
-        got=campaign_wording.GOT,
-        states=wording.STATES,
+        got=campaign_words.GOT,
+        states=rule_words.STATES,
         **context,
     )
 
@@ -349,10 +351,10 @@ def _campaign(session: Session, workspace_id: int, rule_id: int) -> RuleView:
 
     :raises RuleNotFoundError: if there is none.
     """
-    what = keeping.there(session, workspace_id, current_directory())
-    shown = keeping.shown(session, workspace_id, rule_id, what)
+    what = rules.there(session, workspace_id, current_directory())
+    shown = rules.shown(session, workspace_id, rule_id, what)
     if not shown.is_campaign:
-        raise keeping.RuleNotFoundError()
+        raise rules.RuleNotFoundError()
     return shown
 
 
@@ -372,16 +374,14 @@ def _lines(session: Session, workspace_id: int, found: Sequence[Person]) -> list
     lines = []
     for one in found:
         its = led.get(one.private_id or 0)
-        icon, tone = campaign_wording.LOOKS[one.got]
+        icon, tone = campaign_words.LOOKS[one.got]
         lines.append(
             PersonRow(
                 one,
                 icon,
                 tone,
-                str(campaign_wording.GOT[one.got]),
-                campaign_wording.why(
-                    one, its, "" if its is None else names.get(its.conversation_id, ""), now
-                ),
+                str(campaign_words.GOT[one.got]),
+                campaign_words.why(one, its, "" if its is None else names.get(its.conversation_id, ""), now),
                 durations.moment(one.at, now),
                 None if its is None else its.conversation_id,
             )

@@ -9,8 +9,8 @@ from host.automation.condition_forms import Row, row_of
 from host.automation.conditions import Contact, OfAddon
 from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.rules.body import UNANSWERED, Action, NotifyPeople, RuleTargets
-from host.rules.pages.campaign_filling import CampaignFilling
-from host.rules.pages.filling import Filling, row_of_action
+from host.rules.pages.campaign_forms import CampaignFilling
+from host.rules.pages.forms import Filling, row_of_action
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 

@@ -30,18 +30,19 @@ from host.inbox.pages import durations
 from host.live.following import follows
 from host.models.users import Workspace
 from host.rules import body as bodies
-from host.rules import keeping, log, people
+from host.rules import log, people, rules
 from host.rules.body import Body, RuleError, RuleTargets
-from host.rules.keeping import RuleView
 from host.rules.log import Preview, Ran
 from host.rules.models import Rule, RuleState
-from host.rules.pages import campaign_filling, campaign_views, wording
-from host.rules.pages import filling as fillings
+from host.rules.pages import campaign_forms, campaign_views
+from host.rules.pages import forms as fillings
+from host.rules.pages import words as rule_words
 from host.rules.pages.blueprint import ONE, RULES, bp
-from host.rules.pages.campaign_filling import CampaignFilling
-from host.rules.pages.filling import Filling, Places
+from host.rules.pages.campaign_forms import CampaignFilling
+from host.rules.pages.forms import Filling, Places
 from host.rules.pages.templates import Template, templates
 from host.rules.people import Counts
+from host.rules.rules import RuleView
 from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from host.web import account_picker, languages
@@ -66,7 +67,7 @@ LONGEST_EXAMPLE = 140
 """Most characters shown of a message a rule would have matched."""
 OUTCOMES = ("asked", "matched", "refused")
 KINDS = ("rules", "campaigns")
-MARKED = frozenset({"name", "when", "hours", "conditions", "actions", *campaign_filling.FIELDS.values()})
+MARKED = frozenset({"name", "when", "hours", "conditions", "actions", *campaign_forms.FIELDS.values()})
 """Fields of the form at which an error is shown."""
 
 AnyFilling = Filling | CampaignFilling
@@ -107,13 +108,13 @@ class RuleRow(msgspec.Struct, frozen=True):
 def listed(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleRow]:
     said, now, accounts = seen_names(what), clock.now(), seen_accounts()
     runs = log.counted(session, workspace_id, now - LATELY, accounts)
-    found = keeping.listing(session, workspace_id, what)
+    found = rules.listing(session, workspace_id, what)
     counts = people.counted(session, [one.id for one in found if one.is_campaign], accounts)
     return [
         RuleRow(
             one,
             number,
-            "" if one.body is None else wording.sentence(one.body, said),
+            "" if one.body is None else rule_words.sentence(one.body, said),
             runs.get(one.id, {}),
             counts.get(one.id, Counts()),
             people.has_ended(one, counts.get(one.id, Counts()), now),
@@ -149,7 +150,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     show = request.args.get("show", "")
     show = show if show in KINDS else ""
     with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
+        what = rules.there(session, workspace_id, current_directory())
         every = listed(session, workspace_id, what)
         lines = [one for one in every if not show or one.rule.is_campaign == (show == "campaigns")]
         offered = () if lines else templates(what, current_user().id)
@@ -165,12 +166,12 @@ def index(workspace_id: int) -> ResponseReturnValue:
             ("rules", _("Rules"), len(every) - campaigns),
             ("campaigns", _("Campaigns"), campaigns),
         ],
-        states=wording.STATES,
+        states=rule_words.STATES,
         languages=len(opt_out_words.LANGUAGES),
         templates=offered,
         touched=touched,
         campaigns_work=what.abilities.private,
-        most=keeping.MOST,
+        most=rules.MOST,
     )
 
 
@@ -189,7 +190,7 @@ def old_address(workspace_id: int, rule_id: int | None = None) -> ResponseReturn
         path += "?from=campaign" if path.endswith("/new") else "?show=campaigns"
     else:
         with db.read() as session:
-            keeping.get(session, workspace_id, rule_id)
+            rules.get(session, workspace_id, rule_id)
     return redirect(path, 301)
 
 
@@ -210,7 +211,7 @@ def _touched(
 def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Move a rule up or down."""
     step = -1 if request.form.get("to") == "up" else 1
-    write(keeping.move, rule_id, step)
+    write(rules.move, rule_id, step)
     away = url_for("rules.index", workspace_id=workspace_id, shown=rule_id, _anchor=f"rule-{rule_id}")
     return redirect(away, 303)
 
@@ -221,27 +222,27 @@ def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Change the state of a saved rule. A rule that refers to a deleted object can still be turned off."""
     wanted = request.form.get("state", "")
     rule = write(_change_state, rule_id, wanted)
-    flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
+    flash_good(f"{rule.name}: {rule_words.STATES_SAY[RuleState(wanted)]}")
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
 
 
 def _change_state(work: UnitOfWork, rule_id: int, wanted: str) -> Rule:
     """Set the state of a rule.
 
-    :raises RuleError: as :func:`host.rules.keeping.put_in_state`, and for an unknown state.
+    :raises RuleError: as :func:`host.rules.rules.put_in_state`, and for an unknown state.
     """
-    keeping.get(work.session, work.workspace_id, rule_id)
+    rules.get(work.session, work.workspace_id, rule_id)
     if wanted not in set(RuleState):
         raise RuleError(_l("Invalid rule state."))
-    what = keeping.there(work.session, work.workspace_id, current_directory())
-    return keeping.put_in_state(work, rule_id, RuleState(wanted), what)
+    what = rules.there(work.session, work.workspace_id, current_directory())
+    return rules.put_in_state(work, rule_id, RuleState(wanted), what)
 
 
 @bp.post(f"{ONE}/delete")
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Delete a rule."""
-    name = write(keeping.delete, rule_id)
+    name = write(rules.delete, rule_id)
     flash_good(_("Rule %(name)s was deleted.", name=name))
     return redirect(url_for("rules.index", workspace_id=workspace_id), 303)
 
@@ -273,14 +274,14 @@ def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     body = shown.body
     if number is not None:
         with db.read() as session:
-            versions = keeping.versions(session, rule_id)
+            versions = rules.versions(session, rule_id)
         stored = next((one.body for one in versions if one.number == number), None)
         body = body if stored is None else bodies.read(stored) or body
     if body is None:
         return _form(workspace_id, opened, Filling(name=shown.name))
     filling: AnyFilling | None = None
     if body.campaign is not None and request.args.get("form") != "rule":
-        filling = campaign_filling.of_body(shown.name, body, shown.state, _zone(workspace_id))
+        filling = campaign_forms.of_body(shown.name, body, shown.state, _zone(workspace_id))
     return _form(workspace_id, opened, filling or fillings.of_body(shown.name, body, shown.state))
 
 
@@ -321,8 +322,8 @@ class Opened(msgspec.Struct, frozen=True):
 
 def _opened(workspace_id: int, rule_id: int | None = None) -> Opened:
     with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-        shown = None if rule_id is None else keeping.shown(session, workspace_id, rule_id, what)
+        what = rules.there(session, workspace_id, current_directory())
+        shown = None if rule_id is None else rules.shown(session, workspace_id, rule_id, what)
     return Opened(what, shown)
 
 
@@ -370,7 +371,7 @@ def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
 def _given(workspace_id: int, opened: Opened) -> AnyFilling:
     """Return the submitted form."""
     if request.form.get("kind") == "campaign":
-        return campaign_filling.given(request.form, _zone(workspace_id))
+        return campaign_forms.given(request.form, _zone(workspace_id))
     shown = opened.shown
     campaign = None if shown is None or shown.body is None else shown.body.campaign
     return replace(fillings.given(request.form), campaign=campaign)
@@ -378,12 +379,12 @@ def _given(workspace_id: int, opened: Opened) -> AnyFilling:
 
 def _save_rule(work: UnitOfWork, shown: RuleView | None, filling: AnyFilling, body: Body) -> Rule:
     """Add a rule, or change the one shown."""
-    what = keeping.there(work.session, work.workspace_id, current_directory())
+    what = rules.there(work.session, work.workspace_id, current_directory())
     values: dict[str, Any] = {"name": filling.title, "body": body, "what": what}
     values["state"] = RuleState(filling.state)
     if shown is None:
-        return keeping.create(work, **values)
-    return keeping.change(work, shown.id, version=form_version() or 0, **values)
+        return rules.create(work, **values)
+    return rules.change(work, shown.id, version=form_version() or 0, **values)
 
 
 def _form(
@@ -426,8 +427,8 @@ def _form(
         next_step="" if problem is None else _next_step(problem),
         focus=focus,
         part=_part(lines, None if shown is None else shown.id),
-        states=wording.STATES,
-        states_say=wording.STATES_SAY,
+        states=rule_words.STATES,
+        states_say=rule_words.STATES_SAY,
         templates=() if shown or request.method == "POST" else templates(what, current_user().id),
         version=_version(shown, problem),
         is_tried=is_tried,
@@ -456,8 +457,8 @@ def _fields(
         found = log.preview(session, workspace_id, tried, current_directory(), now, seen_accounts())
         preview = _preview(found, tried, places, said, now)
     return {
-        "events": wording.events(what, filling.when),
-        "units": wording.UNIT_NAMES,
+        "events": rule_words.events(what, filling.when),
+        "units": rule_words.UNIT_NAMES,
         "search_words": json.dumps(search_words(what)),
         "conditions": _conditions(said, filling),
         "actions": _actions(said, filling),
@@ -512,8 +513,8 @@ def _gone(shown: RuleView | None, what: RuleTargets) -> str:
     if part == "conditions" and 0 <= at < len(shown.body.conditions):
         return condition_of(shown.body.conditions[at], what)
     if part == "actions" and 0 <= at < len(shown.body.actions):
-        return wording.action(shown.body.actions[at], what)
-    return wording.event(shown.body)
+        return rule_words.action(shown.body.actions[at], what)
+    return rule_words.event(shown.body)
 
 
 # ---- what it would have done ---------------------------------------------------------------------------
@@ -612,7 +613,7 @@ def _past(session: Session, shown: RuleView, what: RuleTargets) -> dict[str, Any
     """Return the versions of a rule and a page of its runs."""
     which = request.args.get("runs", "")
     which = which if which in OUTCOMES else OUTCOMES[0]
-    stored = keeping.versions(session, shown.id)
+    stored = rules.versions(session, shown.id)
     read = {one.number: bodies.read(one.body) for one in stored}
     found = log.runs(
         session,
@@ -629,7 +630,7 @@ def _past(session: Session, shown: RuleView, what: RuleTargets) -> dict[str, Any
         for number, its in itertools.groupby(some, key=lambda one: one.version)
     ]
     earlier = [
-        (one, "" if (body := read[one.number]) is None else wording.sentence(body, what))
+        (one, "" if (body := read[one.number]) is None else rule_words.sentence(body, what))
         for one in stored
         if one.number != shown.version
     ]
@@ -658,7 +659,7 @@ def _runs(number: int, body: Body | None, its: Sequence[Ran], what: RuleTargets)
             for at, one in enumerate(run.trace)
         ]
         did = [
-            Did(wording.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))
+            Did(rule_words.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))
             for at, (kind, why) in enumerate(run.done)
         ]
         lines.append(

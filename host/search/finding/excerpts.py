@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from host.search import words
-from host.search.finding.asking import Phrase
 from host.search.finding.finder import phrase_places
+from host.search.finding.query import Phrase
 
 LENGTH = 180
 """Approximate length of an excerpt in characters."""

@@ -36,8 +36,8 @@ from host.models.inbox import (
 from host.models.search import DocumentKind
 from host.models.users import User
 from host.search import documents, postings, words
-from host.search.finding.asking import Need, Phrase, Query, read_query
-from host.search.finding.narrowing import ResolvedQuery
+from host.search.finding.filters import ResolvedQuery
+from host.search.finding.query import Need, Phrase, Query, read_query
 from host.search.postings import POSTINGS
 from host.users.reach import Accounts
 

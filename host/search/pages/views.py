@@ -37,10 +37,10 @@ from host.models.inbox import ConversationStatus, Direction, InternalKind, Messa
 from host.search import building
 from host.search.backlog import Backlog, backlog
 from host.search.finding import finder
-from host.search.finding.asking import FILTERS, MOST_LETTERS, Query, Typed, read_day, read_query
 from host.search.finding.excerpts import ExcerptPart, excerpt
+from host.search.finding.filters import ResolvedQuery, understood, words_of
 from host.search.finding.finder import Fact, FoundMessages, Hit, SearchPosition
-from host.search.finding.narrowing import ResolvedQuery, understood, words_of
+from host.search.finding.query import FILTERS, MOST_LETTERS, Query, Typed, read_day, read_query
 from host.users import reach
 from host.users.roles import Permission
 from host.web import navigation

@@ -17,10 +17,10 @@ from host.api.http.errors import QueryError
 from host.core import db
 from host.core.clock import MOST_DAYS, Days
 from host.sequences import body as bodies
-from host.sequences import keeping, listing, numbers
+from host.sequences import listing, numbers, sequences
 from host.sequences.body import Body
-from host.sequences.keeping import SequenceNotFoundError
 from host.sequences.listing import SequenceVersionNotFoundError
+from host.sequences.sequences import SequenceNotFoundError
 from host.users.api_keys import Scope
 
 routes = Router("Sequences", read=Scope.AUTOMATION_READ)
@@ -109,7 +109,7 @@ def get_sequence_numbers(call: Call, sequence_id: int, query: SequenceNumbersQue
     """
     bounds = _days(query, call.now).bounds()
     with db.read() as session:
-        row = keeping.get(session, call.workspace_id, sequence_id)
+        row = sequences.get(session, call.workspace_id, sequence_id)
         number = query.version or row.live_version or row.version
         body = bodies.read(listing.version(session, sequence_id, number).body) or Body(steps=())
         found = numbers.of_version(session, sequence_id, number, body, bounds[0], bounds[-1])

@@ -14,12 +14,12 @@ from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import CursorError
 from host.core import db
 from host.inbox.errors import ConversationNotFoundError, PeopleOnlyError, WindowClosedError
-from host.sequences import beginning, keeping, listing
-from host.sequences.beginning import InSequenceError, NotStartedError
-from host.sequences.filtering import RunFilter
-from host.sequences.keeping import SequenceNotFoundError
+from host.sequences import listing, sequences, starts
+from host.sequences.filters import RunFilter
 from host.sequences.listing import SequenceRunNotFoundError
 from host.sequences.models import SequenceRun as Row
+from host.sequences.sequences import SequenceNotFoundError
+from host.sequences.starts import InSequenceError, NotStartedError
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
@@ -212,7 +212,7 @@ def list_sequence_runs(call: Call, sequence_id: int, query: SequenceRunQuery) ->
     name = call.list_name(LIST)
     before = None if query.cursor is None else cursors.read(name, query.cursor, "cursor")[1]
     with db.read() as session:
-        keeping.get(session, call.workspace_id, sequence_id)
+        sequences.get(session, call.workspace_id, sequence_id)
         found = listing.runs(
             session,
             sequence_id,
@@ -262,8 +262,8 @@ def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> Seq
     """
 
     def start(work: UnitOfWork) -> SequenceRunDetail:
-        sequence = keeping.get(work.session, work.workspace_id, sequence_id)
-        run = beginning.start_for(work, sequence, body.conversation_id, directory=call.directory)
+        sequence = sequences.get(work.session, work.workspace_id, sequence_id)
+        run = starts.start_for(work, sequence, body.conversation_id, directory=call.directory)
         return _detail(work.session, call, run)
 
     return call.write(start)
@@ -277,7 +277,7 @@ def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> Seq
 def get_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDetail:
     """The run with the steps it entered, and the answers it keeps."""
     with db.read() as session:
-        keeping.get(session, call.workspace_id, sequence_id)
+        sequences.get(session, call.workspace_id, sequence_id)
         return _detail(session, call, listing.run(session, sequence_id, run_id))
 
 
@@ -290,9 +290,9 @@ def end_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDe
     """Takes the customer out of the sequence. Nothing is sent. A run that ended stays as it is."""
 
     def end(work: UnitOfWork) -> SequenceRunDetail:
-        keeping.get(work.session, work.workspace_id, sequence_id)
+        sequences.get(work.session, work.workspace_id, sequence_id)
         run = listing.run(work.session, sequence_id, run_id)
-        beginning.end_one(work, run, directory=call.directory)
+        starts.end_one(work, run, directory=call.directory)
         return _detail(work.session, call, run)
 
     return call.write(end)

@@ -16,17 +16,17 @@ from host.api.http.errors import BodyError, CursorError
 from host.api.reading import converted
 from host.core import db
 from host.sequences import body as bodies
-from host.sequences import keeping, listing
+from host.sequences import listing, sequences
 from host.sequences.body import Body, SequenceError
-from host.sequences.keeping import (
+from host.sequences.listing import SequenceVersionNotFoundError
+from host.sequences.models import Sequence as Row
+from host.sequences.models import SequenceVersion as VersionRow
+from host.sequences.sequences import (
     NotPublishableError,
     SequenceInUseError,
     SequenceNotFoundError,
     SequenceSavedMeanwhileError,
 )
-from host.sequences.listing import SequenceVersionNotFoundError
-from host.sequences.models import Sequence as Row
-from host.sequences.models import SequenceVersion as VersionRow
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
@@ -176,8 +176,8 @@ class SequenceMove(Wire, frozen=True):
     places: Annotated[
         int,
         Meta(
-            ge=-keeping.MOST,
-            le=keeping.MOST,
+            ge=-sequences.MOST,
+            le=sequences.MOST,
             description="Negative: up, so that it is chosen earlier. Limited to the ends of the list.",
         ),
     ]
@@ -261,18 +261,18 @@ def _listed(row: Row, newest: VersionRow, customers: int) -> dict[str, Any]:
 
 
 def _one(session: Session, call: Call, sequence_id: int) -> SequenceDetail:
-    row = keeping.get(session, call.workspace_id, sequence_id)
-    newest = keeping.version(session, row.id, row.version)
+    row = sequences.get(session, call.workspace_id, sequence_id)
+    newest = sequences.version(session, row.id, row.version)
     body = bodies.read(newest.body)
     return SequenceDetail(
-        **_listed(row, newest, keeping.in_it(session, [row.id]).get(row.id, 0)),
+        **_listed(row, newest, sequences.in_it(session, [row.id]).get(row.id, 0)),
         body=None if body is None else bodies.plain(body),
         problems=[] if body is None else _problems(session, call, body, row.id),
     )
 
 
 def _problems(session: Session, call: Call, body: Body, sequence_id: int) -> list[SequenceProblem]:
-    proof = keeping.proof(session, call.workspace_id, body, call.directory, call.now, sequence_id)
+    proof = sequences.proof(session, call.workspace_id, body, call.directory, call.now, sequence_id)
     return [
         SequenceProblem(
             code=cast(Any, one.code),
@@ -286,9 +286,9 @@ def _problems(session: Session, call: Call, body: Body, sequence_id: int) -> lis
 
 
 def _all(session: Session, call: Call) -> Sequences:
-    rows = keeping.listing(session, call.workspace_id)
+    rows = sequences.listing(session, call.workspace_id)
     newest = listing.versions_of_all(session, call.workspace_id)
-    customers = keeping.in_it(session, [one.id for one in rows])
+    customers = sequences.in_it(session, [one.id for one in rows])
     return Sequences(
         data=[ListedSequence(**_listed(one, newest[one.id], customers.get(one.id, 0))) for one in rows]
     )
@@ -316,7 +316,7 @@ def create_sequence(call: Call, body: CreateSequence) -> SequenceDetail:
 
     wanted = converted(body.body, Body, SequenceError, within="body")
     values: dict[str, Any] = {"name": body.name, "body": wanted, "directory": call.directory}
-    return _changed(call, lambda work: keeping.create(work, **values))
+    return _changed(call, lambda work: sequences.create(work, **values))
 
 
 @routes.get("/sequences/{sequence_id}", "Get a sequence", errors=(SequenceNotFoundError,))
@@ -339,7 +339,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> Seq
 
     wanted = converted(body.body, Body, SequenceError, within="body")
     values: dict[str, Any] = {"name": body.name, "body": wanted, "directory": call.directory}
-    return _changed(call, lambda work: keeping.change(work, sequence_id, seen_at=body.changed_at, **values))
+    return _changed(call, lambda work: sequences.change(work, sequence_id, seen_at=body.changed_at, **values))
 
 
 @routes.post(
@@ -349,7 +349,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> Seq
 )
 def publish_sequence(call: Call, sequence_id: int) -> SequenceDetail:
     """Publishes the newest version, if it has no `problems`. Runs that are under way end on their version."""
-    return _changed(call, lambda work: keeping.publish(work, sequence_id, call.directory))
+    return _changed(call, lambda work: sequences.publish(work, sequence_id, call.directory))
 
 
 @routes.post(
@@ -360,7 +360,9 @@ def publish_sequence(call: Call, sequence_id: int) -> SequenceDetail:
 )
 def replace_sequence_secret(call: Call, sequence_id: int) -> SequenceSecret:
     """Its steps that call a webhook are signed with it from now on, as Standard Webhooks says."""
-    return call.write(lambda work: SequenceSecret(secret=keeping.replace_secret(work, sequence_id).reveal()))
+    return call.write(
+        lambda work: SequenceSecret(secret=sequences.replace_secret(work, sequence_id).reveal())
+    )
 
 
 @routes.post(
@@ -371,7 +373,7 @@ def replace_sequence_secret(call: Call, sequence_id: int) -> SequenceSecret:
 )
 def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> SequenceDetail:
     """Nothing starts in it any more. Runs go on, unless they are to end, too."""
-    return _changed(call, lambda work: keeping.turn_off(work, sequence_id, end_runs=body.end_runs))
+    return _changed(call, lambda work: sequences.turn_off(work, sequence_id, end_runs=body.end_runs))
 
 
 @routes.post(
@@ -384,7 +386,7 @@ def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> Sequences
     """A message that could start several starts the first. Returns all of them, in their new order."""
 
     def move(work: UnitOfWork) -> Sequences:
-        keeping.move(work, sequence_id, body.places)
+        sequences.move(work, sequence_id, body.places)
         return _all(work.session, call)
 
     return call.write(move)
@@ -395,7 +397,7 @@ def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> Sequences
 )
 def delete_sequence(call: Call, sequence_id: int) -> None:
     """Deletes it with all versions and runs. Refused while customers are in it: end their runs first."""
-    call.write(lambda work: keeping.delete(work, sequence_id))
+    call.write(lambda work: sequences.delete(work, sequence_id))
 
 
 @routes.get(
@@ -408,7 +410,7 @@ def list_sequence_versions(call: Call, sequence_id: int, query: VersionQuery) ->
     name = call.list_name(LIST)
     before = None if query.cursor is None else cursors.read(name, query.cursor, "cursor")[1]
     with db.read() as session:
-        keeping.get(session, call.workspace_id, sequence_id)
+        sequences.get(session, call.workspace_id, sequence_id)
         found = listing.versions(session, sequence_id, before=before, limit=query.limit + 1)
     shown = found[: query.limit]
     last = shown[-1] if len(found) > query.limit else None
@@ -430,7 +432,7 @@ def _of_version(row: VersionRow) -> dict[str, Any]:
 def get_sequence_version(call: Call, sequence_id: int, version_id: int) -> SequenceVersion:
     """A version with its definition. `version_id` is its `number`."""
     with db.read() as session:
-        keeping.get(session, call.workspace_id, sequence_id)
+        sequences.get(session, call.workspace_id, sequence_id)
         row = listing.version(session, sequence_id, version_id)
         body = bodies.read(row.body)
         return SequenceVersion(**_of_version(row), body=None if body is None else bodies.plain(body))

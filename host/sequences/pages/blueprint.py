@@ -14,11 +14,11 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.sdk.text import TextLimit
 from host.sequences import body as bodies
-from host.sequences import keeping
+from host.sequences import sequences
 from host.sequences.body import Body, SequenceError, Targets
 from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
-from host.sequences.proving import Proof
+from host.sequences.proofs import Proof
 from host.web import navigation
 from host.web.request_helpers import seen_accounts, write
 
@@ -78,15 +78,15 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
     :raises SequenceNotFoundError: if there is no such sequence or version.
     """
     with db.read() as session:
-        sequence = keeping.get(session, workspace_id, sequence_id)
-        stands = keeping.version(session, sequence_id, number or sequence.version)
+        sequence = sequences.get(session, workspace_id, sequence_id)
+        stands = sequences.version(session, sequence_id, number or sequence.version)
         body = bodies.read(stands.body)
-        there = keeping.there(session, workspace_id, current_directory())
+        there = sequences.there(session, workspace_id, current_directory())
         proof = limit = None
         if body is not None:
             place = (session, workspace_id, body, current_directory())
-            proof = keeping.proof(*place, clock.now(), sequence_id, there)
-            limit = keeping.text_limit(*place)
+            proof = sequences.proof(*place, clock.now(), sequence_id, there)
+            limit = sequences.text_limit(*place)
         opened = Opened(
             sequence,
             stands,
@@ -94,7 +94,7 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
             there,
             proof,
             limit,
-            keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
+            sequences.in_it(session, [sequence_id]).get(sequence_id, 0),
             sequence.version,  # numbered from 1, and none is ever deleted
         )
         session.expunge_all()
@@ -128,7 +128,7 @@ def seen(there: Targets) -> Targets:
 def change_sequence(sequence_id: int, name: str, body: Body) -> None:
     """Save a sequence as given, unless it was saved since the form was made."""
     values: dict[str, Any] = {"name": name, "body": body, "directory": current_directory()}
-    write(keeping.change, sequence_id, seen_at=_given_at(), **values)
+    write(sequences.change, sequence_id, seen_at=_given_at(), **values)
 
 
 def _given_at() -> datetime | None:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError
-from host.sequences import keeping, moving, running
+from host.sequences import moves, runner, sequences
 from host.sequences.models import SequenceState
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, bp, head, open_sequence, seen
@@ -27,15 +27,15 @@ def _people_page(
 ) -> ResponseReturnValue:
     opened = open_sequence(workspace_id, sequence_id, version_id)
     with db.read() as session:
-        counts = moving.waiting(session, sequence_id, version_id)
+        counts = moves.waiting(session, sequence_id, version_id)
         live = opened.sequence.live_version
-        there = seen(keeping.there(session, workspace_id, current_directory()))
-        new = None if live is None else running.body_of(session, sequence_id, live)
+        there = seen(sequences.there(session, workspace_id, current_directory()))
+        new = None if live is None else runner.body_of(session, sequence_id, live)
     old = opened.known
     rows, choices = [], []
     if new is not None:
         rows = [
-            (one.id, wording.step(one, old, there), counts[one.id], moving.can_keep(old, new, one.id))
+            (one.id, wording.step(one, old, there), counts[one.id], moves.can_keep(old, new, one.id))
             for one in old.steps
             if one.id in counts
         ]
@@ -48,7 +48,7 @@ def _people_page(
         **head(opened),
         rows=rows,
         from_=version_id,
-        keep=moving.KEEP,
+        keep=moves.KEEP,
         live=live if is_live else None,
         choices=choices,
         problem=problem,
@@ -63,7 +63,7 @@ def move_people(workspace_id: int, sequence_id: int, version_id: int) -> Respons
     open_sequence(workspace_id, sequence_id, version_id)
     steps = {key.removeprefix("to:"): to for key, to in request.form.items() if key.startswith("to:") and to}
     try:
-        moved = write(moving.move, sequence_id, version_id, steps=steps)
+        moved = write(moves.move, sequence_id, version_id, steps=steps)
     except LobbyError as error:
         return _people_page(workspace_id, sequence_id, version_id, error)
     flash_good(wording.ngettext("%(num)s customer was moved.", "%(num)s customers were moved.", moved))

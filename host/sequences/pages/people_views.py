@@ -18,8 +18,8 @@ from host.core.errors import InvalidError
 from host.inbox.pages import durations
 from host.live.following import follows
 from host.sequences import body as bodies
-from host.sequences import keeping, numbers, people
-from host.sequences.filtering import RunFilter
+from host.sequences import numbers, people, sequences
+from host.sequences.filters import RunFilter
 from host.sequences.numbers import Numbers, StepNumbers
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
@@ -91,7 +91,7 @@ def numbers_of(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     days = given_days(today)
     since, until = _ends(days)
     with db.read() as session:
-        body = bodies.read(keeping.version(session, sequence_id, number).body)
+        body = bodies.read(sequences.version(session, sequence_id, number).body)
         found = None
         if body is not None:
             found = numbers.of_version(
@@ -203,7 +203,7 @@ def people_in(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """List the customers who are in a sequence, or those behind a number, the newest first.
 
     ``state`` is *active* (the default), *ended* or *all*; the other filters are those of
-    :class:`host.sequences.filtering.RunFilter`, and days as on the numbers.
+    :class:`host.sequences.filters.RunFilter`, and days as on the numbers.
     """
     opened, now = open_sequence(workspace_id, sequence_id), clock.now()
     wanted = _wanted(now)
@@ -261,7 +261,7 @@ def _wanted(now: datetime) -> RunFilter:
 
 def _steps(session: Session, opened: Opened, number: int) -> dict[str, str]:
     """Return the words of the steps of a version, with their numbers."""
-    body = bodies.read(keeping.version(session, opened.sequence.id, number).body)
+    body = bodies.read(sequences.version(session, opened.sequence.id, number).body)
     if body is None:
         return {}
     place = wording.numbers(body)

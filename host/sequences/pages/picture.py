@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from host.sequences.body import Body, Step, ways_out
-from host.sequences.proving import Proof
+from host.sequences.proofs import Proof
 
 WIDTH, HEIGHT = 190, 48
 """Size of a box, in units of the picture."""

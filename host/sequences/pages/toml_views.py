@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError
-from host.sequences import keeping
+from host.sequences import sequences
 from host.sequences.body import Body, SequenceError
 from host.sequences.pages.blueprint import (
     ONE,
@@ -82,10 +82,10 @@ def add_toml(workspace_id: int) -> ResponseReturnValue:
     text = _given_text()
     try:
         with db.read() as session:
-            there = keeping.there(session, workspace_id)
+            there = sequences.there(session, workspace_id)
         name, body = from_toml(text, seen(there))
         _check_accounts(body, ())
-        added = write(keeping.create, name=name, body=body, directory=current_directory())
+        added = write(sequences.create, name=name, body=body, directory=current_directory())
     except LobbyError as error:
         page = render_template(
             "sequences/toml.html",

@@ -15,7 +15,7 @@ from host.automation.words import said
 from host.channels.directory import current_directory
 from host.inbox.variables import first_word
 from host.models.users import Workspace
-from host.sequences import keeping, playing
+from host.sequences import playing, sequences
 from host.sequences.body import Body, Targets
 from host.sequences.pages import wording
 from host.sequences.playing import Entry, Play, Scene
@@ -128,7 +128,7 @@ def _scene(
     session: Session, workspace_id: int, body: Body, there: Targets, name: str, now: datetime
 ) -> Scene:
     workspace = session.get_one(Workspace, workspace_id)
-    limits = keeping.limits(session, workspace_id, body, current_directory(), now)
+    limits = sequences.limits(session, workspace_id, body, current_directory(), now)
     person = texts.in_language(texts.PERSON, workspace.language)
     accounts = [there.accounts[id_] for id_ in body.accounts if id_ in there.accounts]
     values = {

@@ -36,9 +36,9 @@ from host.core.errors import LobbyError
 from host.models.users import Workspace
 from host.sdk.text import length
 from host.sequences import body as bodies
-from host.sequences import keeping, listing, moving
+from host.sequences import listing, sequences
+from host.sequences import moves as run_moves
 from host.sequences.body import Body, SequenceError, Targets, known_variables
-from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
 from host.sequences.pages import filling, picture, trying, wording
 from host.sequences.pages.blueprint import (
@@ -53,7 +53,8 @@ from host.sequences.pages.blueprint import (
 )
 from host.sequences.pages.filling import StepForm
 from host.sequences.pages.trying import Tried
-from host.sequences.templates_of import TEMPLATES, body_of, offered
+from host.sequences.sequences import SequenceSavedMeanwhileError
+from host.sequences.template_bodies import TEMPLATES, body_of, offered
 from host.users.actor import UnitOfWork
 from host.users.pages import sudo
 from host.web import account_picker
@@ -98,11 +99,11 @@ class Line(msgspec.Struct, frozen=True):
 def index(workspace_id: int) -> ResponseReturnValue:
     """List the sequences in order, with what starts each and who is in it."""
     with db.read() as session:
-        found = keeping.listing(session, workspace_id)
-        inside = keeping.in_it(session, [one.id for one in found])
+        found = sequences.listing(session, workspace_id)
+        inside = sequences.in_it(session, [one.id for one in found])
         able = abilities.load(session, workspace_id, current_directory().adapters)
         stands = listing.versions_of_all(session, workspace_id, live=True)
-        there = keeping.there(session, workspace_id, current_directory())
+        there = sequences.there(session, workspace_id, current_directory())
         lines = [
             _line(one, stands[one.id], number, inside.get(one.id, 0), there)
             for number, one in enumerate(found, 1)
@@ -112,7 +113,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         part=portion(lines),
         states=wording.STATES,
         templates=offered(able),
-        most=keeping.MOST,
+        most=sequences.MOST,
     )
 
 
@@ -153,7 +154,7 @@ def add(workspace_id: int) -> ResponseReturnValue:
 
 def _add(work: UnitOfWork, key: str, name: str) -> int:
     language = work.session.get_one(Workspace, work.workspace_id).language
-    return keeping.create(work, name=name, body=body_of(key, language), directory=current_directory()).id
+    return sequences.create(work, name=name, body=body_of(key, language), directory=current_directory()).id
 
 
 @bp.post(f"{ONE}/move")
@@ -161,7 +162,7 @@ def _add(work: UnitOfWork, key: str, name: str) -> int:
 def move(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Move a sequence up or down."""
     step = -1 if request.form.get("to") == "up" else 1
-    write(keeping.move, sequence_id, step)
+    write(sequences.move, sequence_id, step)
     away = url_for("sequences.index", workspace_id=workspace_id, _anchor=f"sequence-{sequence_id}")
     return redirect(away, 303)
 
@@ -355,7 +356,7 @@ def _conditions(there: Targets, form: StepForm | None, wanted: str | None = None
 def choices(workspace_id: int) -> Response:
     """Return the choices for conditions and actions that match ``q``, for the form's script."""
     with db.read() as session:
-        there = seen(keeping.there(session, workspace_id, current_directory()))
+        there = seen(sequences.there(session, workspace_id, current_directory()))
     wanted = account_picker.searched()
     return account_picker.found_options(_conditions(there, None, wanted) + _actions(there, None, wanted))
 
@@ -437,7 +438,7 @@ _MOVES: dict[str, Callable[[Body, str], Body]] = {
 @sudo.fresh_password
 def replace_secret(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Create a new signing secret; it is shown once, on the resulting page."""
-    secret = write(keeping.replace_secret, sequence_id)
+    secret = write(sequences.replace_secret, sequence_id)
     return _page(workspace_id, open_sequence(workspace_id, sequence_id), secret=secret.reveal())
 
 
@@ -446,8 +447,8 @@ def replace_secret(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Publish the newest version, or show what could go wrong."""
     try:
-        done = write(keeping.publish, sequence_id, current_directory()).version
-    except keeping.NotPublishableError as error:
+        done = write(sequences.publish, sequence_id, current_directory()).version
+    except sequences.NotPublishableError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Version %(number)s is live.", number=done))
     return _back(workspace_id, sequence_id)
@@ -457,7 +458,7 @@ def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Turn a sequence off, so that no customer enters it; with ``end``, also end the runs under way."""
-    write(keeping.turn_off, sequence_id, end_runs="end" in request.form)
+    write(sequences.turn_off, sequence_id, end_runs="end" in request.form)
     flash_good(_("The sequence is off."))
     return _back(workspace_id, sequence_id)
 
@@ -467,7 +468,7 @@ def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 def delete(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Delete a sequence nobody is in."""
     try:
-        name = write(keeping.delete, sequence_id)
+        name = write(sequences.delete, sequence_id)
     except SequenceError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Sequence %(name)s was deleted.", name=name))
@@ -483,8 +484,8 @@ def versions(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """List the versions of a sequence, newest first."""
     opened = open_sequence(workspace_id, sequence_id)
     with db.read() as session:
-        part = portion(keeping.versions(session, sequence_id))
-        people = moving.by_version(session, sequence_id)
+        part = portion(sequences.versions(session, sequence_id))
+        people = run_moves.by_version(session, sequence_id)
         session.expunge_all()
     return render_template(
         "sequences/versions.html",

@@ -31,9 +31,9 @@ from host.sequences.body import (
     Wait,
     ways_out,
 )
-from host.sequences.filtering import RunFilter
+from host.sequences.filters import RunFilter
 from host.sequences.models import SequenceState, WaitsFor
-from host.sequences.proving import Proof
+from host.sequences.proofs import Proof
 from host.web.languages import gettext as _
 from host.web.languages import words as catalogue
 
@@ -160,7 +160,7 @@ def short(text: str) -> str:
 
 
 def end(key: str) -> str:
-    """Return how a run ended in words, see :func:`host.sequences.filtering.end_of`."""
+    """Return how a run ended in words, see :func:`host.sequences.filters.end_of`."""
     return str(ENDS[key]) if key in ENDS else said(key)
 
 

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 
 from host.core.db import db
 from host.core.errors import ConflictError, InvalidError, WrongPasswordError
-from host.users import confirming, last_ones, leaving, passwords, roles, sessions, users
+from host.users import confirming, last_owners, leaving, passwords, roles, sessions, users
 from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import CodeForm, ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
@@ -83,7 +83,7 @@ def _page(
     person = current_user()
     with db.read() as reading:
         active = sessions.active(reading, person.id)
-        stays = last_ones.why_they_stay(reading, person.id)
+        stays = last_owners.why_they_stay(reading, person.id)
         found = leaving.belongings(reading, person.id, for_good=True)
         second_factor = factors.of(reading, person.id).any
         provider = settings.read(reading, config()).provider_label

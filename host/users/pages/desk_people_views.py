@@ -15,7 +15,7 @@ from flask_babel import ngettext
 from host.core import mail
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
-from host.users import last_ones, leaving, password_links, roles, users
+from host.users import last_owners, leaving, password_links, roles, users
 from host.users.actor import DeskWork
 from host.users.pages import asking_first, sudo
 from host.users.pages.asking_first import Question
@@ -256,7 +256,7 @@ def disable_person(user_id: int) -> ResponseReturnValue:
     """Lock a person out, after showing what ends or is transferred."""
     person = _person(user_id)
     with db.read() as reading:
-        reason = last_ones.why_they_stay(reading, user_id)
+        reason = last_owners.why_they_stay(reading, user_id)
     if reason:
         flash_bad(reason)
         return redirect(url_for("accounts.desk_people"))

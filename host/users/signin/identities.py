@@ -193,7 +193,7 @@ def apply_groups(work: DeskWork, user: User, claims: Claims, how: SignIn) -> Non
     if not how.groups or claims.groups is None:
         return
     rules = [one for one in how.groups if one.group == EVERYONE or one.group in claims.groups]
-    # Workspaces first: the lock order of host.users.last_ones.
+    # Workspaces first: the lock order of host.users.last_owners.
     there = set(work.session.scalars(sa.select(Workspace.id)))
     for workspace_id in sorted(
         {one.workspace_id for one in how.groups if one.workspace_id is not None} & there

@@ -38,7 +38,7 @@ from host.web.request_helpers import (
     workspace_view,
     write,
 )
-from host.webhooks import endpoints, log, policy, telling
+from host.webhooks import consumer, endpoints, log, policy
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.log import DeliveryFilter, LoggedDelivery
 from host.webhooks.models import Endpoint, EndpointState
@@ -301,7 +301,7 @@ def delete(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.KEYS)
 def test(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Send a test."""
-    write(telling.send_test, endpoint_id)
+    write(consumer.send_test, endpoint_id)
     flash_good(_("Test event queued. Reload the page to see the result."))
     return _to(workspace_id, endpoint_id)
 
@@ -314,11 +314,11 @@ def replay(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     following = None
     if hours in SINCE:
         since = clock.now() - timedelta(hours=int(hours))
-        count, following = telling.replay_since(
+        count, following = consumer.replay_since(
             workspace_id, endpoint_id, since, current_directory(), config().public_url
         )
     else:
-        count = write(telling.replay, endpoint_id, [id_in(chosen, "delivery")] if chosen else None)
+        count = write(consumer.replay, endpoint_id, [id_in(chosen, "delivery")] if chosen else None)
     if following is not None:
         flash_good(
             _(

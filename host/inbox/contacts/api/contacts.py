@@ -19,7 +19,7 @@ from host.api.http.errors import CursorError
 from host.api.http.fields import about
 from host.api.http.log_cursors import EventsGoneError
 from host.core import db
-from host.events import changed
+from host.events import changes as event_changes
 from host.inbox import erasure, queries
 from host.inbox.contacts import attributes, consent, details, export, finding, merging, people
 from host.inbox.contacts.finding import ContactFilter, Sort
@@ -40,7 +40,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, IdKind
 from host.models.users import User
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.query import read_query
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
@@ -264,7 +264,7 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
     with db.read() as session:
         page = None
         if sort == "updated":
-            page = changes(session, call, query, kind, changed.contacts)
+            page = changes(session, call, query, kind, event_changes.contacts)
         if query.channel is not None and not queries.has_accounts(session, call.workspace_id, query.channel):
             return Contacts(data=[], next=None)
         ids = None

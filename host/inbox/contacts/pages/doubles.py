@@ -13,7 +13,7 @@ from host.inbox.contacts.finding import ContactRow, Identity
 from host.inbox.contacts.pages.shown import handle_of, name_of
 from host.models.inbox import Contact
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.query import read_query
 from host.users.reach import Accounts
 from host.web.languages import gettext as _
 

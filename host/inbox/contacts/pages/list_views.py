@@ -29,7 +29,7 @@ from host.inbox.pages.arguments import position_from_request
 from host.live.events import newest_id
 from host.search.backlog import backlog
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.query import read_query
 from host.web import navigation
 from host.web.languages import reader
 from host.web.request_helpers import Permission, current_user, seen_accounts, workspace_view

@@ -17,7 +17,7 @@ from host.inbox.pages.arguments import form_id
 from host.live.following import follows
 from host.search.backlog import backlog
 from host.search.finding import finder
-from host.search.finding.asking import read_query
+from host.search.finding.query import read_query
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,

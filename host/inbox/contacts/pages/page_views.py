@@ -30,10 +30,10 @@ from host.inbox.contacts.pages import doubles, shown
 from host.inbox.contacts.pages.blueprint import CONTACT, bp, page_of
 from host.inbox.contacts.pages.shown import EventView, IdView, Window, follow_state
 from host.inbox.list_positions import EPOCH
-from host.inbox.onward.places import places
+from host.inbox.outreach.places import places
 from host.inbox.pages import durations, text_view
 from host.inbox.pages.arguments import form_id
-from host.inbox.pages.onward.shown import by_template
+from host.inbox.pages.outreach.shown import by_template
 from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation

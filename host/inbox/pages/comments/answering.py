@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from host.core.backports.values import replace
-from host.inbox.comments import standing
+from host.inbox.comments import states
 from host.inbox.pages import durations, reply_window, text_view
 from host.inbox.pages.comments.shown import policy_of, publicly
 from host.inbox.pages.context import InboxContext
@@ -65,7 +65,7 @@ def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | 
     can = adapter.capabilities_of(row.account)
     if not can.public:
         return None
-    target = standing.to_answer(inbox.session, row.id, wanted)
+    target = states.to_answer(inbox.session, row.id, wanted)
     limits = can.private_replies
     if target is None:
         return Answering(private=limits is not None)
@@ -74,7 +74,7 @@ def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | 
     if limits is None:
         return public
     found = replace(public, private=True, limit=limits.text_limit_bytes)
-    used = standing.privates(inbox.session, row.account.id, [target.external_id]).get(target.external_id)
+    used = states.privates(inbox.session, row.account.id, [target.external_id]).get(target.external_id)
     if used is not None and used.stands:
         return replace(found, why=_("Used on %(time)s", time=durations.moment(used.at, inbox.now)))
     policy = policy_of(adapter, row, inbox.post(row), target.sent_at, target.content, inbox.now)

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core.backports.values import replace
-from host.inbox.comments import private, standing, threads
+from host.inbox.comments import private, states, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo
-from host.inbox.comments.standing import Newest, Private
+from host.inbox.comments.states import Newest, Private
 from host.inbox.comments.threads import Above, Other, Others, Root
 from host.inbox.list_positions import micros, position_text
 from host.inbox.messages import Entry
@@ -108,7 +108,7 @@ def dressed(
     """
     mine = [one.entry for one in entries]
     theirs = {one.external_id for one in mine if one.direction == Direction.INBOUND and one.external_id}
-    used = standing.privates(session, row.account.id, theirs)
+    used = states.privates(session, row.account.id, theirs)
     led = private.led_to(
         session, row.account.workspace_id, [one.id for one in mine if one.private and one.external_id]
     )

@@ -1,1 +1,0 @@
-"""Routes of posts and the comments on them."""

@@ -1,0 +1,1 @@
+"""The routes of conversations and messages, with saved views."""
