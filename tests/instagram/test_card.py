@@ -24,7 +24,9 @@ LOGIN_TOKEN = "IGAASANDBOXPotteryLong17841400000000001"
 
 
 def cleaned(ig: Addon, name: str, value: str) -> str:
-    field = next(field for field in (*ig.card.CARD.fields, ig.fields.OWN_VERIFY_TOKEN) if field.name == name)
+    field = next(
+        field for field in (*ig.card.CARD.fields, ig.connect.fields.OWN_VERIFY_TOKEN) if field.name == name
+    )
     assert field.clean is not None
     found: str = field.clean(value)
     return found
@@ -288,7 +290,7 @@ def test_the_diagnosis_does_not_ask_for_what_is_done(
     second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
     with clock.travel(timedelta(hours=1)):
         world.touched(account, clock.now())
-        found = {one.name: one for one in ig.diagnose.diagnose(second)}
+        found = {one.name: one for one in ig.diagnose.diagnosis.diagnose(second)}
     assert found["verification"].verdict == "pass"
     assert "Meta app delivers for other accounts" in found["webhook"].evidence
     assert "Meta app" not in found["webhook"].fix

@@ -112,7 +112,7 @@ def test_every_hook_it_implements_is_in_addon_py_and_nothing_else_is(ig: Addon) 
 
 
 def test_settings_are_used(ig: Addon) -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in (ADDON / "instagram").glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ADDON / "instagram").rglob("*.py"))
     for name in tomllib.loads((ADDON / "addon.toml").read_text(encoding="utf-8"))["settings"]:
         assert name in source, name
 

@@ -15,7 +15,7 @@ from .accounts import Credentials
 from .config import Flavour
 from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import GraphError
-from .sending import NO_CREDENTIALS
+from .sending.replies import NO_CREDENTIALS
 
 NOT_BLOCKED = CatalogueEntry(
     code=0,

@@ -16,12 +16,12 @@ from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, unseal
 
-from . import apps, appwebhook, comments, config, dashboard, facebook, login, permissions
+from . import config, dashboard, permissions
 from .accounts import credentials, new_verify_token, place, set_verify_token
 from .cardfacts import CardFacts, load
-from .connect import WAY, connect, disconnect
-from .diagnose import LEAD_HERE, diagnose
-from .fields import (
+from .connect import app_webhook, apps, comments_switch, facebook_login, instagram_login
+from .connect.connecting import WAY, connect, disconnect
+from .connect.fields import (
     APP_SECRET,
     FIELDS,
     HUMAN_AGENT,
@@ -33,10 +33,11 @@ from .fields import (
     PAGE_NAME,
     TOKEN,
 )
+from .diagnose.diagnosis import LEAD_HERE, diagnose
+from .diagnose.sending import LATE_OFF
 from .graph import GraphError
 from .models import InstagramAccount
-from .refusing import LATE_OFF
-from .watchdog import look_after
+from .monitoring.watchdog import look_after
 
 PATIENCE = timedelta(minutes=10)
 
@@ -63,7 +64,9 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
         notices = _first_message(account, facts, pasted=pasted)
         notices += _lacking(account, facts)
     if facts.held_comments:
-        notices.append(("bad", _("Comments stopped."), f"{_(comments.LOST)} {_(comments.LOST_STEP)}"))
+        notices.append(
+            ("bad", _("Comments stopped."), f"{_(comments_switch.LOST)} {_(comments_switch.LOST_STEP)}")
+        )
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
         unseal(row.token, place(row, "token"))
@@ -80,7 +83,7 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     return CardStatus(
         facts=_facts(row),
         steps=steps(account, facts),
-        abilities=comments.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
+        abilities=comments_switch.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
         # If people sign in, an admin sets the webhook once for the app.
         copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
         notices=notices,
@@ -121,7 +124,7 @@ def steps(account: AccountRef, facts: CardFacts) -> list[Step]:
         ),
         Step(
             _("Comment on a post of %(handle)s", handle=account.handle)
-            if comments.is_one(account)
+            if comments_switch.is_one(account)
             else _("Send a message to %(handle)s", handle=account.handle),
             _("From any other Instagram account"),
             False,
@@ -139,13 +142,13 @@ def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
             _("Token"),
             _("Valid until %(date)s", date=format_date(end)) if end else _("Doesn't expire"),
         ),
-        (_("Token permissions"), comments.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
+        (_("Token permissions"), comments_switch.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
     ]
 
 
 def _lacking(account: AccountRef, facts: CardFacts) -> list[tuple[str, str, str]]:
     """Return what missing permissions prevent. The host warns about revoked ones."""
-    with_comments = comments.is_one(account) or facts.comments
+    with_comments = comments_switch.is_one(account) or facts.comments
     missing = permissions.missing(config.Flavour(facts.row.flavour), facts.row.scopes, comments=with_comments)
     missing = [name for name in missing if name not in facts.warned]
     if not missing:
@@ -230,14 +233,14 @@ def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
     :raises ValueError: with a sentence, if Meta rejects it.
     """
     try:
-        led = appwebhook.lead_here(account, take_over=True)
+        led = app_webhook.lead_here(account, take_over=True)
     except SecretUnreadableError:
         raise ValueError(_("The stored credentials can't be read.")) from None
     except GraphError as error:
         by_hand = _("Enter the URL and verify token in the Meta app yourself.")
         told = _("Meta rejected it: %(words)s", words=error.quote)
         raise ValueError(f"{told} {by_hand}") from None
-    if led is not appwebhook.Led.HERE:
+    if led is not app_webhook.Led.HERE:
         raise ValueError(
             _(
                 "Lobby doesn't have the Meta app's ID and secret. Enter the URL and verify "
@@ -286,7 +289,7 @@ CARD = SettingsCard(
         "Paste the credentials of your own Meta app. When you save, Lobby checks them with Meta and "
         "subscribes the Page."
     ),
-    sign_ins=(facebook.SIGN_IN, login.SIGN_IN),
+    sign_ins=(facebook_login.SIGN_IN, instagram_login.SIGN_IN),
     diagnose=diagnose,
     workspace=apps.PAGE,
     actions=(
@@ -307,7 +310,7 @@ CARD = SettingsCard(
             listed=False,
         ),
         CardAction(name=LATE_OFF, label=lazy_gettext("Turn off"), run=late_replies_off, listed=False),
-        comments.ACTION,
+        comments_switch.ACTION,
     ),
     advice=Advice(
         when=lazy_gettext("You have your own Meta app"),

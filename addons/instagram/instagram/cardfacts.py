@@ -12,10 +12,10 @@ from host.sdk import db
 from host.sdk.accounts import AccountState
 from host.sdk.channel import AccountRef
 
-from .appwebhook import AppProofs, proofs_of
 from .config import COMMENTS_CHANNEL
-from .inspection import PERMISSIONS
+from .connect.app_webhook import AppProofs, proofs_of
 from .models import InstagramAccount, WorkspaceApp
+from .monitoring.inspection import PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)
