@@ -268,7 +268,7 @@ def test_an_account_of_an_app_whose_address_was_verified_has_nothing_to_enter(
     second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
     db.write(refusals.note_verified, "instagram", account.id)
     assert first_step(ig, second).detail.startswith("Verified on")
-    facts = ig.cardfacts.load([second])[second.id]
+    facts = ig.card.load_facts([second])[second.id]
     beside = replace(second, channel="instagram-comments")
     assert ig.card.steps(beside, facts)[0].done, "its comments come by the same address"
 

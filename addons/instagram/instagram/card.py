@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
 from host.sdk import clock, db
+from host.sdk.accounts import AccountState
 from host.sdk.cards import Advice, CardAction, CardStatus, Copyable, SettingsCard, Step
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
@@ -18,8 +21,9 @@ from host.sdk.secrets import Secret, unseal
 
 from . import config, dashboard, permissions
 from .accounts import credentials, new_verify_token, place, set_verify_token
-from .cardfacts import CardFacts, load
+from .config import COMMENTS_CHANNEL
 from .connect import app_webhook, apps, comments_switch, facebook_login, instagram_login
+from .connect.app_webhook import AppProofs, proofs_of
 from .connect.connecting import WAY, connect, disconnect
 from .connect.fields import (
     APP_SECRET,
@@ -36,10 +40,99 @@ from .connect.fields import (
 from .diagnose.diagnosis import LEAD_HERE, diagnose
 from .diagnose.sending import LATE_OFF
 from .graph import GraphError
-from .models import InstagramAccount
+from .models import InstagramAccount, WorkspaceApp
+from .monitoring.inspection import PERMISSIONS
 from .monitoring.watchdog import look_after
 
 PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """Stored facts about one account, for its card.
+
+    :param messages: whether the messages of these credentials are connected; *comments*: whether comments
+        are.
+    :param own_app: whether its Meta app is its workspace's own.
+    :param warned: permissions already named in a warning of the host.
+    """
+
+    row: InstagramAccount
+    way: str
+    state: str
+    connected_at: datetime
+    last_event_at: datetime | None
+    messages: bool
+    comments: bool
+    held_comments: bool
+    own_app: bool
+    warned: Collection[str]
+    proofs: AppProofs
+
+
+def load_facts(accounts: Sequence[AccountRef]) -> dict[int, CardFacts]:
+    """Return the facts of accounts by id, except those without credentials.
+
+    It runs six statements, because the page of all accounts shows many.
+    """
+    host, warnings = db.host_table("channel_accounts"), db.host_table("account_warnings")
+    homes = {
+        one.id: one.beside_id if one.channel == COMMENTS_CHANNEL and one.beside_id else one.id
+        for one in accounts
+    }
+    known = {*homes, *homes.values()}
+    columns = host.c.id, host.c.channel, host.c.beside_id, host.c.state, host.c.way
+    beside = sa.and_(host.c.beside_id.in_(known), host.c.channel == COMMENTS_CHANNEL)
+    seen_query = sa.select(*columns, host.c.connected_at, host.c.last_event_at).where(
+        sa.or_(host.c.id.in_(known), beside)
+    )
+    with db.read() as session:
+        seen = {one.id: one for one in session.execute(seen_query)}
+        live = [one for one in seen.values() if one.state != AccountState.DISCONNECTED]
+        messages = {one.id for one in live}
+        comments = {one.beside_id for one in live if one.channel == COMMENTS_CHANNEL}
+        held = {
+            one.beside_id
+            for one in live
+            if one.channel == COMMENTS_CHANNEL
+            and one.state == AccountState.NEEDS_RECONNECT
+            and one.beside_id in seen
+            and seen[one.beside_id].state == AccountState.CONNECTED
+        }
+        rows = {
+            row.account_id: row
+            for row in session.scalars(
+                sa.select(InstagramAccount).where(InstagramAccount.account_id.in_(known))
+            )
+        }
+        brought_query = sa.select(WorkspaceApp).where(
+            WorkspaceApp.workspace_id.in_({one.workspace_id for one in accounts})
+        )
+        brought = {(one.workspace_id, one.flavour): one.app_id for one in session.scalars(brought_query)}
+        warned_query = sa.select(warnings.c.account_id, warnings.c.stage).where(
+            warnings.c.account_id.in_(homes), warnings.c.kind == PERMISSIONS
+        )
+        warned = {account_id: stage.split(",") for account_id, stage in session.execute(warned_query)}
+    proofs = proofs_of(list(rows.values()))
+    found = {}
+    for account in accounts:
+        row, host_row = rows.get(account.id) or rows.get(homes[account.id]), seen.get(account.id)
+        if row is None or host_row is None:
+            continue
+        found[account.id] = CardFacts(
+            row=row,
+            way=host_row.way,
+            state=host_row.state,
+            connected_at=host_row.connected_at,
+            last_event_at=host_row.last_event_at,
+            messages=row.account_id in messages,
+            comments=row.account_id in comments - held,
+            held_comments=row.account_id in held,
+            own_app=bool(row.app_id) and brought.get((account.workspace_id, row.flavour)) == row.app_id,
+            warned=warned.get(account.id, ()),
+            proofs=proofs[row.account_id],
+        )
+    return found
 
 
 def status(account: AccountRef) -> CardStatus:
@@ -49,7 +142,7 @@ def status(account: AccountRef) -> CardStatus:
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
     """Return the contents of the cards of *accounts*, by id."""
-    facts = load(accounts)
+    facts = load_facts(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 
 

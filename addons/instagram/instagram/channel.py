@@ -43,12 +43,12 @@ from host.sdk.messages import InboundAttachment, InboundChange, MessageDetails
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
-from . import blocking, messenger_profile, outgoing, pace, policy, routing
+from . import messenger_profile, outgoing, pace, policy, routing
 from .accounts import Credentials, book, credentials
 from .capabilities import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
 from .config import CHANNEL, Flavour, media_hosts
-from .customers import fetch, fetch_several
-from .history import catch_up
+from .customers import block, fetch, fetch_several
+from .history import catch_up, second_look
 from .sending import replies, unconfirmed
 from .webhook import events, products, stories
 
@@ -95,7 +95,7 @@ class InstagramAdapter(ChannelAdapter):
         return routing.hand_on(self._credentials(account), contact, to, note)
 
     def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
-        return blocking.block(self._credentials(account), contact, on)
+        return block(self._credentials(account), contact, on)
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         return messenger_profile.read_ice_breakers(self._credentials(account))
@@ -129,10 +129,10 @@ class InstagramAdapter(ChannelAdapter):
         return catch_up.read(self._credentials(account), account, thread, after)
 
     def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
-        return catch_up.newest(self._credentials(account), account, after)
+        return second_look.newest(self._credentials(account), account, after)
 
     def latest(self, account: AccountRef, thread: HistoryThread) -> Sequence[LatestMessage] | HistoryTrouble:
-        return catch_up.latest(self._credentials(account), account, thread)
+        return second_look.latest(self._credentials(account), account, thread)
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
         found = self._credentials(account)

@@ -1,4 +1,8 @@
-"""Profiles of customers on Instagram (docs/instagram-messaging/features/user-profile)."""
+"""Customers on Instagram: their profiles, and blocking them.
+
+Meta's pages: docs/instagram-messaging/features/user-profile,
+docs/messenger-platform/instagram/features/moderate-conversations.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,14 @@ from typing import Any
 import msgspec
 
 from host.sdk import clock
-from host.sdk.channel import NoProfile, Profile
+from host.sdk.channel import NoProfile, Profile, ProviderProblem
+from host.sdk.i18n import noop
 
 from .accounts import Credentials
 from .config import Flavour
-from .errors import Outcome, Scope, classify
+from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import MOST_TOGETHER, GraphError
+from .sending.replies import NO_CREDENTIALS
 from .values import clean
 
 _FOR_GOOD = {100, 9010, 2018218, 2018247}
@@ -125,3 +131,40 @@ def _none(error: GraphError) -> NoProfile:
         wait = error.usage.regain_seconds or known.wait_seconds or BUSY
         return NoProfile(error.quote, retry=True, retry_after=wait)
     return NoProfile(error.quote, retry=error.code not in _FOR_GOOD)
+
+
+NOT_BLOCKED = CatalogueEntry(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("Instagram rejected the request."),
+    cause=noop(
+        "The token is missing the permission business_management, or the person shares an Accounts "
+        "Center with you."
+    ),
+    next_step=noop(
+        "Block the person in the Instagram app, or grant the Meta app business_management and try again."
+    ),
+)
+
+
+class _BlockAnswer(msgspec.Struct, frozen=True):
+    success: str | bool = False
+
+
+def block(found: Credentials | None, contact: str, on: bool) -> ProviderProblem | None:
+    """Block *contact*, or unblock them if *on* is false.
+
+    It is a call on the Facebook Page, so accounts connected with Instagram Login cannot block.
+    """
+    if found is None:
+        return problem(NO_CREDENTIALS)
+    if found.flavour is not Flavour.PAGE:
+        return problem(NOT_BLOCKED)
+    body = {"user_ids": [{"id": contact}], "actions": ["block_user" if on else "unblock_user"]}
+    try:
+        answer = found.graph().call("POST", f"{found.node}/moderate_conversations", _BlockAnswer, json=body)
+    except GraphError as error:
+        known = classify(error)
+        of_this = known.outcome is Outcome.REJECTED and known.scope is Scope.MESSAGE
+        return problem(NOT_BLOCKED if of_this else known, error)
+    return None if str(answer.success).lower() == "true" else problem(NOT_BLOCKED)

@@ -11,7 +11,7 @@ from host.sdk.i18n import lazy_gettext
 
 from .. import card as direct
 from .. import config, permissions
-from ..cardfacts import CardFacts, load
+from ..card import CardFacts, load_facts
 from ..connect import comments_switch
 from ..connect.connecting import disconnect
 from ..diagnose.diagnosis import LEAD_HERE, diagnose
@@ -25,7 +25,7 @@ def status(account: AccountRef) -> CardStatus:
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
     """Return the contents of the cards of *accounts*, by id."""
-    facts = load(accounts)
+    facts = load_facts(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 
 

@@ -29,7 +29,7 @@ from .. import restrictions
 from ..accounts import Credentials
 from ..answers import Paging
 from ..graph import GraphError
-from ..history.catch_up import cannot_ask, trouble_of
+from ..history.threads import cannot_ask, trouble_of
 from ..values import identifier, mapping, moment, text
 from ..webhook.envelopes import author_of, is_own
 from .events import kind_of_post

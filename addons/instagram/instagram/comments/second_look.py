@@ -30,7 +30,7 @@ from .. import restrictions
 from ..accounts import Credentials
 from ..answers import Paging
 from ..graph import GraphError, Usage
-from ..history.catch_up import cannot_ask, trouble_of
+from ..history.threads import cannot_ask, trouble_of
 from ..values import identifier, mapping, moment, text
 from ..webhook.envelopes import author_of, comment_key, is_own
 from .catch_up import COMMENTS, Comments, replies_of

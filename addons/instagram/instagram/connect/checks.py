@@ -16,8 +16,9 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret
 
 from .. import config, permissions
-from ..accounts import Details, graph_of
+from ..accounts import Credentials, Details, graph_of
 from ..answers import Node, PageNode, Subscription, TokenFacts
+from ..errors import Outcome, classify
 from ..graph import Graph, GraphError
 from .fields import APP_SECRET, IG_USER_ID, PAGE_ID, TOKEN
 
@@ -312,3 +313,15 @@ def held_of(
 def node_of(details: Details) -> str:
     """Return the id of the subscribed node: the Page, or the account itself."""
     return details.page_id if details.flavour is config.Flavour.PAGE else details.ig_user_id
+
+
+def is_dead(found: Credentials) -> bool:
+    """Return whether Meta refuses the token itself now, because it sometimes refuses a valid one once.
+
+    No response does not count as a refusal.
+    """
+    try:
+        found.graph().me()
+    except GraphError as error:
+        return classify(error).outcome is Outcome.RECONNECT
+    return False

@@ -23,11 +23,10 @@ from ..config import COMMENTS_CHANNEL, Flavour
 from ..errors import Outcome, classify
 from ..graph import GraphError
 from ..models import InstagramAccount
-from .checks import EnteredCredentials, examine, node_of, subscribe
+from .checks import EnteredCredentials, examine, is_dead, node_of, subscribe
 from .comments_switch import LOST_STEP, after_connecting, allowed, uses
 from .comments_switch import subscribe as subscribe_to_what_is_on
 from .fields import APP_SECRET, HUMAN_AGENT, IG_USER_ID, IG_USERNAME, MOVED, NAME, PAGE_ID, PAGE_NAME, TOKEN
-from .probe import is_dead
 
 log = logging.getLogger(__name__)
 

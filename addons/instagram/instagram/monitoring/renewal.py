@@ -23,7 +23,7 @@ from .. import config
 from ..accounts import Credentials, credentials, find, place, shown_id, stop
 from ..answers import Bought
 from ..config import Flavour
-from ..connect.probe import is_dead
+from ..connect.checks import is_dead
 from ..errors import Outcome, classify
 from ..graph import GraphError
 from ..models import InstagramAccount

@@ -22,8 +22,7 @@ from .. import restrictions
 from ..accounts import Credentials, credentials, find, in_use, live_ids, stop
 from ..config import Flavour
 from ..connect import comments_switch
-from ..connect.checks import held_of
-from ..connect.probe import is_dead
+from ..connect.checks import held_of, is_dead
 from ..errors import Outcome, classify
 from ..graph import GraphError
 
