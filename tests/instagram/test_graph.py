@@ -180,14 +180,29 @@ def test_no_modules_of_it_import_each_other() -> None:
     assert circles({"a": {"b"}, "b": {"a"}}) == [["a", "b"]]
 
 
+def pages_by_module() -> dict[str, list[str]]:
+    """Return the modules that name pages of Meta's documentation, each with its pages."""
+    folder = ADDON / "instagram"
+    found = {}
+    for path in sorted([*folder.rglob("*.py"), folder / "errors.toml"]):
+        named = set(re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8")))
+        pages = sorted(page for page in named if not page.startswith("docs/architecture"))
+        if pages:
+            found[path.relative_to(folder).as_posix()] = pages
+    return found
+
+
 def test_every_page_of_metas_that_is_named_is_listed() -> None:
     listed = (ADDON.parents[1] / "docs" / "meta.md").read_text(encoding="utf-8")
-    sources = [*(ADDON / "instagram").rglob("*.py"), ADDON / "instagram" / "errors.toml"]
-    named = {
-        page
-        for path in sources
-        for page in re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8"))
-        if not page.startswith("docs/architecture")
-    }
+    named = {page for pages in pages_by_module().values() for page in pages}
     assert len(named) > 8
     assert {page for page in named if f"`{page}`" not in listed} == set()
+
+
+def test_the_readme_names_the_pages_of_each_module() -> None:
+    _, section = (ADDON / "README.md").read_text(encoding="utf-8").split("## Meta's documentation, by module")
+    shown = {
+        module: re.findall("`([^`]+)`", pages)
+        for module, pages in re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE)
+    }
+    assert shown == pages_by_module()
