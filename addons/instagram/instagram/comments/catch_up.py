@@ -81,7 +81,7 @@ def read(found: Credentials | None, thread: HistoryThread, after: str) -> Histor
         return trouble_of(error)
     changes: list[InboundChange] = []
     for comment in reversed(answer.data):
-        changes += _below(comment, thread.external_id, found)
+        changes += _thread_changes(comment, thread.external_id, found)
     return HistoryPage([*changes, *gone], after=answer.paging.after)
 
 
@@ -97,7 +97,7 @@ def replies_of(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [mapping(one) for one in data] if isinstance(data, list) else []
 
 
-def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[InboundChange]:
+def _thread_changes(comment: Mapping[str, Any], post: str, found: Credentials) -> list[InboundChange]:
     """Return a comment and its replies; our reply belongs to the conversation of the customer it answers."""
     contact = author_of(comment)[0]
     customer = "" if is_own(contact, found.ig_user_id, found.username) else contact

@@ -203,7 +203,7 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
     if event is None:
         return _broken(owner.account_id, body, owner.set_aside or _MALFORMED, now)
     if container == "changes" and (kind := change_kind(event)) in COMMENTS:
-        return _below(entry_id, body, kind, event, raw, owner=owner, at=_time_of(head, now))
+        return _comment_envelope(entry_id, body, kind, event, raw, owner=owner, at=_time_of(head, now))
     sides = sides_of(event, entry_id)
     kind = (
         change_kind(event) if container == "changes" and "field" in event else kind_of(event, ours=sides.ours)
@@ -236,7 +236,7 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
     )
 
 
-def _below(
+def _comment_envelope(
     entry_id: str,
     body: bytes,
     kind: str,
