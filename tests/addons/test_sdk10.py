@@ -8,8 +8,11 @@ would add no name of the SDK that these three do not use together.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import shutil
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +24,8 @@ import pytest
 
 from addons.telegram.tests.conftest import ANN, PUBLIC, Customer, Telegram
 from addons.telegram.tests.conftest import TOKEN as BOT_TOKEN
+from host.addons import lifecycle
+from host.addons.package.build import build_addon
 from host.addons.running import contributions
 from host.authoring.desk import TrialDesk, trial_desk
 from host.sdk import clock
@@ -139,5 +144,54 @@ def test_instagram(old: Open) -> None:
             desk.later(timedelta(days=2))
             with pytest.raises(Exception, match="Instagram allows replies for 24 hours"):
                 desk.reply(ANA, "Too late")
+    finally:
+        server.close()
+
+
+def test_instagram_is_updated_without_a_restart(old: Open, tmp_path: Path) -> None:
+    """In the old zip ``connect``, ``comments``, ``webhook`` and others are modules, in this one packages."""
+    server = Server().start()
+    try:
+        meta = world.Meta(server)
+        settings = {f"graph_{one}_url": f"{server.url}/graph.{one}.com" for one in ("facebook", "instagram")}
+        with old("instagram", settings=settings, reach=[f"127.0.0.1:{server.port}"]) as desk:
+            pasted = {"page_id": POTTERY_PAGE, "ig_user_id": POTTERY}
+            pasted |= {"page_access_token": world.TOKEN, "app_secret": world.SECRET}
+            desk.connect("instagram", pasted)
+
+            def writes(words: str, mid: str) -> None:
+                meta.wrote(text=words)
+                body = world.payload(world.entry(world.message(text=words, mid=mid)))
+                headers = {"X-Hub-Signature-256": world.sign(body), "Content-Type": "application/json"}
+                assert desk.post("/addons/instagram/webhook", body, headers).status_code == 200
+
+            writes("Is it in stock?", "mid-1")  # received by the old release, read by the new one
+            replaced = desk.application.generation().releases["instagram"].module_name
+            shutil.copytree(world.ADDON, tmp_path / "new", ignore=shutil.ignore_patterns("__pycache__"))
+            manifest = tmp_path / "new" / "addon.toml"
+            manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.0.1"'))
+            build_addon(tmp_path / "new", tmp_path / "new.zip")
+            release = lifecycle.install_file(desk.application.config, tmp_path / "new.zip")
+            desk.application.refresh()
+            assert release.version == "1.0.1"
+
+            running = desk.application.generation().releases["instagram"].module_name
+            assert running != replaced
+            desk.work()
+            writes("Hello?", "mid-2")
+            desk.work()
+            desk.reply(ANA, "Yes, three are left.")
+            desk.work()
+            assert talk(desk, ANA) == [
+                ("inbound", "Is it in stock?", None),
+                ("inbound", "Hello?", None),
+                ("outbound", "Yes, three are left.", "sent"),
+            ]
+            for job in ("inspection", "leaving", "renewal", "warned", "watchdog"):
+                desk.run_job(job)
+            gc.collect()
+            assert [name for name in sys.modules if name.startswith(f"{replaced}.")] == []
+            packages = {name.removeprefix(f"{running}.") for name in sys.modules if name.startswith(running)}
+            assert packages >= {"webhook.events", "connect.connecting", "comments.events", "sending.replies"}
     finally:
         server.close()

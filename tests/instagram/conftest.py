@@ -73,7 +73,7 @@ def any_desk(any_database: db.Database, ig: Addon) -> db.Database:
 @pytest.fixture(autouse=True)
 def alone(ig: Addon, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the app's webhook alone when an account is connected: nobody answers for the desk here."""
-    monkeypatch.setattr(ig.appwebhook.AppWebhook, "set", lambda *_: None)
+    monkeypatch.setattr(ig.connect.app_webhook.AppWebhook, "set", lambda *_: None)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def meta(meta_server: Server, ig: Addon) -> Iterator[world.Meta]:
 @pytest.fixture
 def comments(account: AccountRef, ig: Addon, meta: world.Meta) -> AccountRef:
     """The account for comments of @sample.pottery."""
-    ig.comments.switch(account, {"on": "1"})
+    ig.connect.comments_switch.switch(account, {"on": "1"})
     found = beside(account.id, "instagram-comments")
     assert found is not None
     return found

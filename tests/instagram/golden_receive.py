@@ -73,7 +73,7 @@ class Stage:
 
     def deliver(self, bodies: Iterable[bytes]) -> None:
         for body in bodies:
-            accepted = self.ig.webhook.authenticate(world.post(body))
+            accepted = self.ig.webhook.verification.authenticate(world.post(body))
             self.journal.ingest(
                 source="/addons/instagram/webhook",
                 channel="instagram",
@@ -87,7 +87,7 @@ class Stage:
         """Return what the adapter makes of *bodies*."""
         found = []
         for body in bodies:
-            for envelope in self.ig.webhook.authenticate(world.post(body)).envelopes:
+            for envelope in self.ig.webhook.verification.authenticate(world.post(body)).envelopes:
                 adapter = self.directory.adapter(envelope.channel or "instagram")
                 if envelope.account_id is not None and adapter is not None:
                     found += [_change(change) for change in adapter.parse(envelope)]
@@ -219,8 +219,8 @@ class _Entries(HTMLParser):
 
 def set_stage(ig: Addon, account: AccountRef, folder: Path) -> Stage:
     """Return a stage with nothing played; its journal runs."""
-    ig.comments.open_for(account)  # so that one of everything gets through
-    directory = Directory((ig.channel.InstagramAdapter(), ig.below.channel.CommentsAdapter()))
+    ig.connect.comments_switch.open_for(account)  # so that one of everything gets through
+    directory = Directory((ig.channel.InstagramAdapter(), ig.comments.channel.CommentsAdapter()))
     generation = helpers.StandInGeneration(directory=directory)
     app = helpers.build_app(folder, generation=generation, settings=None)
     user = helpers.make_user(workspace=account.workspace_id)

@@ -73,7 +73,7 @@ class Lookout:
         """Let a webhook with *items*, which are alike, come."""
         container = "changes" if "field" in items[0] else "messaging"
         entry = world.entry(*items, container=container, time=int(clock.now().timestamp() * 1000))
-        accepted = self.ig.webhook.authenticate(world.post(world.payload(entry)))
+        accepted = self.ig.webhook.verification.authenticate(world.post(world.payload(entry)))
         envelopes = accepted.envelopes
         db.write(
             lambda session: journal_rows.write(

@@ -122,11 +122,11 @@ def test_every_single_damage_leaves_every_event_an_envelope_that_can_be_read(ig:
             payload = copy.deepcopy(original)
             place = list(places(payload))[index]
             rename(place) if value is rename else damage(place, value)
-            found = ig.envelopes.cut(bytes_of(payload), book, SECRET)
+            found = ig.webhook.envelopes.cut(bytes_of(payload), book, SECRET)
             assert len(found) >= max(events_in(payload), 1)
             for each in found:
                 of_comments = each.channel == "instagram-comments"
-                changes = (ig.below.reading if of_comments else ig.events).parse(each)
+                changes = (ig.comments.events if of_comments else ig.webhook.events).parse(each)
                 check_changes(changes)
                 assert changes
                 assert (
@@ -270,7 +270,7 @@ def test_a_flag_counts_as_text_and_as_a_number_too(ig: Addon, flag: object) -> N
         "recipient": {"id": POTTERY},
         "message": {"mid": "m", "is_deleted": flag},
     }
-    assert ig.envelopes.kind_of(deleted, ours=False) == "unsend"
+    assert ig.webhook.envelopes.kind_of(deleted, ours=False) == "unsend"
 
 
 @pytest.mark.parametrize("flag", [False, None, 0, "false", "0", "", [], {}, "2", 2.0])
@@ -280,8 +280,8 @@ def test_what_does_not_say_yes_is_no_flag(ig: Addon, flag: object) -> None:
 
 def test_what_was_sent_to_us_is_no_echo_even_if_it_says_so(ig: Addon) -> None:
     event = {"sender": {"id": ANA}, "recipient": {"id": POTTERY}, "message": {"mid": "m", "is_echo": True}}
-    assert ig.envelopes.sides_of(event, POTTERY) == (ANA, False)
-    assert ig.envelopes.kind_of(event, ours=False) == "message"
+    assert ig.webhook.envelopes.sides_of(event, POTTERY) == (ANA, False)
+    assert ig.webhook.envelopes.kind_of(event, ours=False) == "message"
     echo = {"recipient": {"id": ANA}, "message": {"mid": "m", "is_echo": "true"}}
-    assert ig.envelopes.sides_of(echo, POTTERY) == (ANA, True)
-    assert ig.envelopes.kind_of(echo, ours=True) == "echo"
+    assert ig.webhook.envelopes.sides_of(echo, POTTERY) == (ANA, True)
+    assert ig.webhook.envelopes.kind_of(echo, ours=True) == "echo"

@@ -34,7 +34,7 @@ def address(ig: Addon, meta: Meta, monkeypatch: pytest.MonkeyPatch, alone: None)
             parts = urlsplit(self.path)
             account = parts.path.rpartition("/webhook")[2].strip("/") or None
             request = WebhookRequest("GET", account, {}, dict(parse_qsl(parts.query)), b"")
-            decision = ig.webhook.verify(request)
+            decision = ig.webhook.verification.verify(request)
             fine = isinstance(decision, Verified)
             self.send_response(200 if fine else 403)
             self.end_headers()
@@ -58,7 +58,7 @@ def app(meta: Meta) -> Any:
 
 
 def finding(ig: Addon, account: AccountRef) -> Any:
-    look = {one.name: one for one in ig.diagnose.diagnose(account)}
+    look = {one.name: one for one in ig.diagnose.diagnosis.diagnose(account)}
     return look["app-fields"]
 
 
@@ -66,7 +66,7 @@ def test_connecting_enters_address_token_and_fields_at_meta(
     desk: Any, ig: Addon, meta: Meta, address: str
 ) -> None:
     workspace = world.workspace()
-    made = ig.connect.connect(ConnectRequest(workspace, None, PASTED, lambda _: None))
+    made = ig.connect.connecting.connect(ConnectRequest(workspace, None, PASTED, lambda _: None))
     assert isinstance(made, Connection)
     app(meta).fields = ["comments"]
     account = connecting.save(workspace_id=workspace, channel="instagram", connection=made)
@@ -78,12 +78,12 @@ def test_connecting_enters_address_token_and_fields_at_meta(
     assert [one["verified"] for one in meta.entries("verification")] == [True]
 
 
-@pytest.mark.parametrize("way", ["facebook", "login"])
+@pytest.mark.parametrize("way", ["facebook_login", "instagram_login"])
 def test_people_who_sign_in_copy_nothing_either(
     desk: Any, ig: Addon, meta: Meta, address: str, way: str
 ) -> None:
     signing_in.set_up(ig, meta)
-    account = signing_in.journey(getattr(ig, way).SIGN_IN, world.workspace())
+    account = signing_in.journey(getattr(ig.connect, way).SIGN_IN, world.workspace())
     assert isinstance(account, AccountRef)
     assert app(meta).callback_url == f"{address}/addons/instagram/webhook"
     assert app(meta).verify_token == ig.config.verify_token()
@@ -93,7 +93,7 @@ def test_an_app_that_delivers_elsewhere_is_left_alone_until_somebody_asks(
     account: AccountRef, ig: Addon, meta: Meta, address: str
 ) -> None:
     app(meta).callback_url = "https://shop.example.com/hook"
-    ig.appwebhook.after_connecting(account)
+    ig.connect.app_webhook.after_connecting(account)
     assert app(meta).callback_url == "https://shop.example.com/hook"
     found = finding(ig, account)
     assert (found.verdict, found.action) == (Verdict.FAIL, "app-webhook")
@@ -109,7 +109,7 @@ def test_fields_that_are_missing_are_added_and_others_stay(
     own = ig.config.account_webhook_url(account.uuid)
     app(meta).callback_url, app(meta).fields = own, ["comments", "messages"]
     assert finding(ig, account).verdict == Verdict.FAIL
-    assert ig.appwebhook.lead_here(account) is ig.appwebhook.Led.HERE
+    assert ig.connect.app_webhook.lead_here(account) is ig.connect.app_webhook.Led.HERE
     assert set(app(meta).fields) == {"comments", *ALSO, *ig.config.object_fields()}
     assert app(meta).callback_url == own, "the account's own address does as well"
 
@@ -121,7 +121,7 @@ def test_where_meta_does_not_know_a_field_the_others_are_entered(
     unknown = ALSO[taken:]
     known = tuple(name for name in FIELDS["instagram"] if name not in unknown)
     monkeypatch.setitem(FIELDS, "instagram", known)
-    ig.appwebhook.after_connecting(account)
+    ig.connect.app_webhook.after_connecting(account)
     assert set(app(meta).fields) == {*ALSO[:taken], *ig.config.object_fields()}
     assert app(meta).callback_url == ig.config.webhook_url()
     assert finding(ig, account).verdict == Verdict.PASS
@@ -131,7 +131,7 @@ def test_what_meta_refuses_is_left_to_be_done_by_hand(
     account: AccountRef, ig: Addon, meta: Meta, address: str
 ) -> None:
     meta.fault(f"/*{world.APP_ID}/subscriptions", "error", code=100, message="is not supported")
-    ig.appwebhook.after_connecting(account)
+    ig.connect.app_webhook.after_connecting(account)
     with pytest.raises(ValueError, match=r"not supported.*yourself"):
         ig.card.lead_here(account, {})
 
@@ -140,7 +140,7 @@ def test_without_id_and_secret_of_the_app_the_manual_way_stays(
     desk: Any, ig: Addon, meta: Meta, address: str
 ) -> None:
     account = world.connect(ig, flavour=ig.config.Flavour.LOGIN, way="instagram", person_id="1", page_id="")
-    assert ig.appwebhook.lead_here(account) is ig.appwebhook.Led.NOT_HELD
+    assert ig.connect.app_webhook.lead_here(account) is ig.connect.app_webhook.Led.NOT_HELD
     assert finding(ig, account).verdict == Verdict.UNKNOWN
     with pytest.raises(ValueError, match="yourself"):
         ig.card.lead_here(account, {})
@@ -151,6 +151,6 @@ def test_a_webhook_that_lost_messages_is_mended_by_the_inspection(
 ) -> None:
     app(meta).callback_url, app(meta).fields = ig.config.webhook_url(), ["standby"]
     warn(account.id, "app-webhook", "It delivers no messages.")
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     assert "messages" in app(meta).fields
     assert overview("instagram")[0].warnings == ()

@@ -37,14 +37,14 @@ def desk_with_app(desk: db.Database, ig: Addon, meta: Meta) -> int:
 
 
 def save(ig: Addon, workspace: int, **values: str) -> Any:
-    return ig.apps.save(workspace, values)
+    return ig.connect.apps.save(workspace, values)
 
 
-@pytest.mark.parametrize(("way", "values"), [("facebook", PAGE), ("login", LOGIN)])
+@pytest.mark.parametrize(("way", "values"), [("facebook_login", PAGE), ("instagram_login", LOGIN)])
 def test_people_sign_in_to_the_workspaces_own_app(
     desk_with_app: int, ig: Addon, meta: Meta, way: str, values: dict[str, str]
 ) -> None:
-    sign_in = getattr(ig, way).SIGN_IN
+    sign_in = getattr(ig.connect, way).SIGN_IN
     other = world.workspace("Studio")
     assert "Saved" in save(ig, desk_with_app, **values)
     assert signing_in.asked(signing_in.start(sign_in, desk_with_app))["client_id"] == OTHER_APP
@@ -62,11 +62,11 @@ def test_a_workspace_may_bring_an_app_where_the_desk_has_none(
     desk: db.Database, ig: Addon, meta: Meta
 ) -> None:
     workspace = world.workspace()
-    assert ig.facebook.SIGN_IN.available(workspace)
+    assert ig.connect.facebook_login.SIGN_IN.available(workspace)
     save(ig, workspace, **PAGE)
-    assert ig.facebook.SIGN_IN.available(workspace) is None
-    assert ig.login.SIGN_IN.available(workspace), "it brought the one only"
-    assert ig.facebook.SIGN_IN.available(world.workspace("Studio"))
+    assert ig.connect.facebook_login.SIGN_IN.available(workspace) is None
+    assert ig.connect.instagram_login.SIGN_IN.available(workspace), "it brought the one only"
+    assert ig.connect.facebook_login.SIGN_IN.available(world.workspace("Studio"))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_does_not_belong_together_is_not_stored(
     assert isinstance(answer, Problems)
     assert sentence in answer.by_field[field]
     assert OTHER_SECRET not in str(answer)
-    assert ig.apps.read(desk_with_app).values == {}
+    assert ig.connect.apps.read(desk_with_app).values == {}
 
 
 def test_meta_away_stores_nothing(desk_with_app: int, ig: Addon, meta: Meta) -> None:
@@ -94,7 +94,7 @@ def test_meta_away_stores_nothing(desk_with_app: int, ig: Addon, meta: Meta) -> 
     answer = save(ig, desk_with_app, **PAGE)
     assert isinstance(answer, Problems)
     assert "be reached" in answer.by_field[""]
-    assert ig.apps.read(desk_with_app).values == {}
+    assert ig.connect.apps.read(desk_with_app).values == {}
 
 
 def test_the_secret_is_sealed_kept_and_never_shown(desk_with_app: int, ig: Addon, meta: Meta) -> None:
@@ -102,11 +102,11 @@ def test_the_secret_is_sealed_kept_and_never_shown(desk_with_app: int, ig: Addon
     with db.read() as session:
         dump = str(session.execute(sa.text("SELECT * FROM instagram_apps")).one())
     assert OTHER_SECRET not in dump
-    shown = ig.apps.read(desk_with_app)
+    shown = ig.connect.apps.read(desk_with_app)
     assert OTHER_SECRET not in str(shown)
     assert "set on" in shown.stored_secrets["facebook_app_secret"]
     assert "Saved" in save(ig, desk_with_app, facebook_app_id=OTHER_APP), "left empty, it stays"
-    assert ig.apps.app_of(ig.config.Flavour.PAGE, desk_with_app).secret.reveal() == OTHER_SECRET
+    assert ig.connect.apps.app_of(ig.config.Flavour.PAGE, desk_with_app).secret.reveal() == OTHER_SECRET
     assert isinstance(save(ig, desk_with_app, facebook_app_id=world.APP_ID), Problems), "not for another app"
 
 
@@ -117,11 +117,11 @@ def test_a_secret_that_cannot_be_opened_is_said_and_the_desks_app_is_not_taken_i
     before = secrets.keyring()
     secrets.use(secrets.Keyring({"k2": bytes(32)}))
     try:
-        assert "can't be read" in (ig.facebook.SIGN_IN.available(desk_with_app) or "")
-        assert ig.apps.read(desk_with_app).notices
+        assert "can't be read" in (ig.connect.facebook_login.SIGN_IN.available(desk_with_app) or "")
+        assert ig.connect.apps.read(desk_with_app).notices
         from host.sdk.cards import SignInStart
 
-        begun = ig.facebook.SIGN_IN.begin(SignInStart(desk_with_app, "s", signing_in.RETURN))
+        begun = ig.connect.facebook_login.SIGN_IN.begin(SignInStart(desk_with_app, "s", signing_in.RETURN))
         assert isinstance(begun, SignInProblem)
     finally:
         secrets.use(before)
@@ -142,14 +142,14 @@ def test_a_secret_made_anew_signs_at_once_and_is_handed_to_the_accounts(
     desk_with_app: int, ig: Addon, meta: Meta
 ) -> None:
     save(ig, desk_with_app, **PAGE)
-    account = signing_in.journey(ig.facebook.SIGN_IN, desk_with_app)
+    account = signing_in.journey(ig.connect.facebook_login.SIGN_IN, desk_with_app)
     assert isinstance(account, AccountRef)
     fresh = "f" * 32
     body = world.payload(world.entry(world.message()))
-    assert isinstance(ig.webhook.authenticate(world.post(body, secret=fresh)), Refused)
+    assert isinstance(ig.webhook.verification.authenticate(world.post(body, secret=fresh)), Refused)
     meta.box.world.apps[OTHER_APP].secret = fresh
     save(ig, desk_with_app, facebook_app_id=OTHER_APP, facebook_app_secret=fresh)
-    decision = ig.webhook.authenticate(world.post(body, secret=fresh))
+    decision = ig.webhook.verification.authenticate(world.post(body, secret=fresh))
     assert [each.account_id for each in decision.envelopes] == [account.id]
     assert ig.accounts.credentials(account.id).app_secret.reveal() == fresh
 
@@ -157,7 +157,7 @@ def test_a_secret_made_anew_signs_at_once_and_is_handed_to_the_accounts(
 def test_the_operators_new_secret_signs_and_proves_for_accounts_that_signed_in(
     desk_with_app: int, ig: Addon, meta: Meta
 ) -> None:
-    account = signing_in.journey(ig.facebook.SIGN_IN, desk_with_app)
+    account = signing_in.journey(ig.connect.facebook_login.SIGN_IN, desk_with_app)
     assert isinstance(account, AccountRef)
     fresh = "f" * 32
     meta.box.world.apps[world.APP_ID].secret = fresh
@@ -165,8 +165,10 @@ def test_the_operators_new_secret_signs_and_proves_for_accounts_that_signed_in(
     ig.accounts.book.forget()
     body = world.payload(world.entry(world.message()))
     for secret in (SECRET, fresh):
-        assert isinstance(ig.webhook.authenticate(world.post(body, secret=secret)), Accepted)
-    ig.watchdog.look_after(ig.accounts.credentials(account.id))  # raises, if Meta did not take the proof
+        assert isinstance(ig.webhook.verification.authenticate(world.post(body, secret=secret)), Accepted)
+    ig.monitoring.watchdog.look_after(
+        ig.accounts.credentials(account.id)
+    )  # raises, if Meta did not take the proof
 
 
 def test_a_pasted_account_keeps_its_own_secret(account: AccountRef, ig: Addon, meta: Meta) -> None:
@@ -181,13 +183,13 @@ def test_the_secret_of_one_workspace_signs_nothing_for_another(
     stranger = world.workspace("Stranger")
     save(ig, stranger, **PAGE)
     body = world.payload(world.entry(world.message()))
-    assert ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET)) == Refused(
+    assert ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET)) == Refused(
         401, "signature", theirs.id
     )
     # Nor under a number that is not its own.
     meta.box.world.apps[world.APP_ID].secret = OTHER_SECRET
     save(ig, stranger, facebook_app_id=world.APP_ID, facebook_app_secret=OTHER_SECRET)
-    assert isinstance(ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET)), Refused)
+    assert isinstance(ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET)), Refused)
 
 
 def test_the_dashboards_test_of_an_app_without_accounts_is_taken(
@@ -196,7 +198,7 @@ def test_the_dashboards_test_of_an_app_without_accounts_is_taken(
     save(ig, desk_with_app, **PAGE)
     event = {"id": "0", "time": 1, "changes": [{"field": "messages", "value": {}}]}
     for secret in (SECRET, OTHER_SECRET):
-        decision = ig.webhook.authenticate(world.post(world.payload(event), secret=secret))
+        decision = ig.webhook.verification.authenticate(world.post(world.payload(event), secret=secret))
         assert "Test received" in decision.envelopes[0].ignored
 
 
@@ -204,13 +206,13 @@ def ask(ig: Addon, token: str) -> Any:
     from host.sdk.webhooks import WebhookRequest
 
     query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
-    return ig.webhook.verify(WebhookRequest("GET", None, {}, query, b""))
+    return ig.webhook.verification.verify(WebhookRequest("GET", None, {}, query, b""))
 
 
 def test_its_webhook_is_verified_with_a_token_of_its_own(desk_with_app: int, ig: Addon, meta: Meta) -> None:
     assert isinstance(ask(ig, ig.config.verify_token(desk_with_app)), Refused), "it has no app yet"
     save(ig, desk_with_app, **PAGE)
-    (token,) = [one.value for one in ig.apps.read(desk_with_app).copyables if "Token" in one.label]
+    (token,) = [one.value for one in ig.connect.apps.read(desk_with_app).copyables if "Token" in one.label]
     assert token != ig.config.verify_token()
     assert ask(ig, token) == Verified("1")
     assert ask(ig, ig.config.verify_token()) == Verified("1")
@@ -230,7 +232,7 @@ def signed(user: str, secret: str) -> str:
 def pages(ig: Addon, desk_with_app: int, data: Path) -> helpers.Browser:
     generation = helpers.StandInGeneration(
         directory=Directory([ig.channel.InstagramAdapter()], [ig.card.CARD]),
-        blueprints=(("instagram", ig.leaving.bp),),
+        blueprints=(("instagram", ig.connect.clean_up.bp),),
         public_paths=frozenset({"/addons/instagram/deauthorize", "/addons/instagram/deletion"}),
     )
     owner = helpers.make_user(workspace=desk_with_app, role=Role.OWNER)

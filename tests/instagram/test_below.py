@@ -52,7 +52,7 @@ AT = datetime(2025, 10, 9, 8, 53, 21, tzinfo=UTC)
 
 @pytest.fixture
 def adapter(ig: Addon, comments: AccountRef) -> Any:
-    return ig.below.channel.CommentsAdapter()
+    return ig.comments.channel.CommentsAdapter()
 
 
 def said(
@@ -247,7 +247,7 @@ def test_our_name_beside_another_id_may_be_us_and_is_not_sent_again(
     wanted = SearchRequest(
         asked.account, asked.recipient, asked.part, asked.message_key, clock.now(), frozenset()
     )
-    sending = ig.below.sending
+    sending = ig.comments.sending
 
     def looked_at(**author: str) -> Any:
         reply = sending._Reply("7", asked.part.text, clock.now().isoformat(), sending._Author(**author))
@@ -529,7 +529,7 @@ PAYLOADS: dict[str, tuple[dict[str, Any], Any]] = {
 def test_payloads_of_other_projects(ig: Addon, name: str) -> None:
     value, expected = PAYLOADS[name]
     event = {"field": "comments", "value": value}
-    found = ig.below.reading.parse(world.envelope(event, container="changes", name="sample.pottery"))
+    found = ig.comments.events.parse(world.envelope(event, container="changes", name="sample.pottery"))
     if isinstance(expected, str):
         assert expected in found[0].reason
         return
@@ -549,7 +549,7 @@ def test_payloads_of_other_projects(ig: Addon, name: str) -> None:
     ],
 )
 def test_mentions_are_to_be_looked_up(ig: Addon, value: dict[str, Any], expected: Any) -> None:
-    (found,) = ig.below.reading.parse(
+    (found,) = ig.comments.events.parse(
         world.envelope({"field": "mentions", "value": value}, container="changes")
     )
     assert found == ToLookUp(expected) if expected else isinstance(found, Ignored)
@@ -566,7 +566,7 @@ def test_the_flat_form_and_duplicates_are_one_event(comments: AccountRef, ig: Ad
     ]
     keys = []
     for body in (flat, *wrapped):
-        (envelope,) = ig.webhook.authenticate(world.post(body)).envelopes
+        (envelope,) = ig.webhook.verification.authenticate(world.post(body)).envelopes
         assert (envelope.account_id, envelope.lane, envelope.channel) == (comments.id, ANA, comments.channel)
         keys.append(envelope.dedupe_key)
     assert len(set(keys[:3])) == 1

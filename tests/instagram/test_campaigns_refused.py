@@ -33,7 +33,7 @@ class Desk:
     """A desk with a campaign, run step by step."""
 
     def __init__(self, comments: AccountRef, ig: Addon) -> None:
-        self.account, self.adapter = comments, ig.below.channel.CommentsAdapter()
+        self.account, self.adapter = comments, ig.comments.channel.CommentsAdapter()
         self.generation = helpers.StandInGeneration(directory=Directory([self.adapter]))
         self.consumer = Automating(lambda: self.generation.directory)
         body = given(

@@ -24,7 +24,9 @@ LOGIN_TOKEN = "IGAASANDBOXPotteryLong17841400000000001"
 
 
 def cleaned(ig: Addon, name: str, value: str) -> str:
-    field = next(field for field in (*ig.card.CARD.fields, ig.fields.OWN_VERIFY_TOKEN) if field.name == name)
+    field = next(
+        field for field in (*ig.card.CARD.fields, ig.connect.fields.OWN_VERIFY_TOKEN) if field.name == name
+    )
     assert field.clean is not None
     found: str = field.clean(value)
     return found
@@ -266,7 +268,7 @@ def test_an_account_of_an_app_whose_address_was_verified_has_nothing_to_enter(
     second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
     db.write(refusals.note_verified, "instagram", account.id)
     assert first_step(ig, second).detail.startswith("Verified on")
-    facts = ig.cardfacts.load([second])[second.id]
+    facts = ig.card.load_facts([second])[second.id]
     beside = replace(second, channel="instagram-comments")
     assert ig.card.steps(beside, facts)[0].done, "its comments come by the same address"
 
@@ -288,7 +290,7 @@ def test_the_diagnosis_does_not_ask_for_what_is_done(
     second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
     with clock.travel(timedelta(hours=1)):
         world.touched(account, clock.now())
-        found = {one.name: one for one in ig.diagnose.diagnose(second)}
+        found = {one.name: one for one in ig.diagnose.diagnosis.diagnose(second)}
     assert found["verification"].verdict == "pass"
     assert "Meta app delivers for other accounts" in found["webhook"].evidence
     assert "Meta app" not in found["webhook"].fix

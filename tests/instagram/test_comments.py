@@ -25,10 +25,10 @@ PAGE_SCOPE = "instagram_manage_comments"
 LOGIN_SCOPE = "instagram_business_manage_comments"
 
 
-@pytest.fixture(params=["facebook", "login"])
+@pytest.fixture(params=["facebook_login", "instagram_login"])
 def way(request: pytest.FixtureRequest, desk: db.Database, ig: Addon, meta: Meta) -> Any:
     signing_in.set_up(ig, meta)
-    return getattr(ig, request.param).SIGN_IN
+    return getattr(ig.connect, request.param).SIGN_IN
 
 
 @pytest.fixture
@@ -111,18 +111,18 @@ def test_it_goes_off_and_on_again_without_asking(
     way: Any, ig: Addon, connected: AccountRef, meta: Meta
 ) -> None:
     signing_in.journey(way, connected.workspace_id, connected, "comments")
-    assert "off" in ig.comments.switch(again(connected), {})
+    assert "off" in ig.connect.comments_switch.switch(again(connected), {})
     assert not ability(ig, connected).on
     assert "comments" not in fields(ig, meta)
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert "comments" not in fields(ig, meta), "the watchdog asks for what is switched on"
     assert ability(ig, connected).granted
-    assert "on" in ig.comments.switch(again(connected), {"on": "1"})
+    assert "on" in ig.connect.comments_switch.switch(again(connected), {"on": "1"})
     assert ability(ig, connected).on
     if way.name == "instagram":
         assert "comments" in fields(ig, meta)
         meta.box.world.accounts[POTTERY].subscriptions[world.APP_ID].remove("comments")
-        ig.watchdog.watch()
+        ig.monitoring.watchdog.watch()
         assert "comments" in fields(ig, meta)
 
 
@@ -180,7 +180,7 @@ def test_comments_lost_by_signing_in_are_said_and_come_back(
     assert any("permission for comments" in one.sentence for one in bell), "in the bell"
     assert "permission for comments" in entries[0].details["reason"], "in the audit log"
     meta.box.world.accounts[POTTERY].subscriptions[world.APP_ID] = []
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert not {"comments", "feed"} & fields(ig, meta), "the watchdog asks for what may be used"
     signing_in.journey(way, connected.workspace_id, connected)
     assert state_of(comments) is AccountState.CONNECTED
@@ -190,17 +190,17 @@ def test_comments_lost_by_signing_in_are_said_and_come_back(
 def test_a_pasted_token_without_it_says_what_it_lacks(account: AccountRef, ig: Addon, meta: Meta) -> None:
     meta.token("pottery-long").scopes.remove(PAGE_SCOPE)
     with pytest.raises(ValueError, match=PAGE_SCOPE):
-        ig.comments.switch(account, {"on": "1"})
+        ig.connect.comments_switch.switch(account, {"on": "1"})
     assert not ability(ig, account).on
     meta.token("pottery-long").scopes.append(PAGE_SCOPE)
-    ig.comments.switch(account, {"on": "1"})
+    ig.connect.comments_switch.switch(account, {"on": "1"})
     assert ability(ig, account).on
 
 
 def test_meta_away_leaves_the_switch_where_it_was(account: AccountRef, ig: Addon, meta: Meta) -> None:
     meta.fault("debug_token", "error", status=503)
     with pytest.raises(ValueError, match="Meta rejected it"):
-        ig.comments.switch(account, {"on": "1"})
+        ig.connect.comments_switch.switch(account, {"on": "1"})
     assert not ability(ig, account).on
 
 
@@ -209,12 +209,12 @@ def test_comments_that_lost_their_permission_are_warned_of(
 ) -> None:
     from host.sdk.accounts import overview
 
-    ig.comments.switch(account, {"on": "1"})
+    ig.connect.comments_switch.switch(account, {"on": "1"})
     meta.token("pottery-long").scopes.remove(PAGE_SCOPE)
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     (warning,) = overview("instagram")[0].warnings
     assert warning.details == {"missing": PAGE_SCOPE}
-    found = {one.name: one for one in ig.diagnose.diagnose(again(account))}["permissions"]
+    found = {one.name: one for one in ig.diagnose.diagnosis.diagnose(again(account))}["permissions"]
     assert found.verdict == "warn"
 
 
@@ -246,24 +246,24 @@ def test_comments_that_come_all_the_same_are_ignored_while_they_are_off(
     body = world.payload({"id": POTTERY, "time": 1, "changes": changes}, world.entry(world.message()))
 
     def reasons() -> list[str]:
-        return [one.ignored for one in ig.webhook.authenticate(world.post(body)).envelopes]
+        return [one.ignored for one in ig.webhook.verification.authenticate(world.post(body)).envelopes]
 
     assert reasons() == ["comments are switched off for this account", ""]
-    ig.comments.switch(account, {"on": "1"})
+    ig.connect.comments_switch.switch(account, {"on": "1"})
     assert reasons() == ["", ""]
-    ig.comments.switch(again(account), {})
+    ig.connect.comments_switch.switch(again(account), {})
     assert reasons()[0]
 
 
 def test_the_accounts_beside_is_told_of_and_has_no_credentials_of_its_own(
     account: AccountRef, ig: Addon, meta: Meta
 ) -> None:
-    ig.comments.switch(account, {"on": "1"})
+    ig.connect.comments_switch.switch(account, {"on": "1"})
     found = comments_of(account)
     assert found is not None
     assert (found.external_id, found.handle, found.beside_id) == (POTTERY, "@sample.pottery", account.id)
     assert ig.accounts.credentials(found.id).token == ig.accounts.credentials(account.id).token
-    card = ig.below.card.CARD
+    card = ig.comments.card.CARD
     assert (card.fields, card.sign_ins) == ((), ())
     assert dict(card.status(found).facts)["Token permissions"] == "Messages, Comments"
     assert {one.verdict for one in card.diagnose(found) if one.name == "token"} == {"pass"}
@@ -290,16 +290,16 @@ def test_messages_end_and_comments_go_on_and_the_other_way_round(
     value = {"id": "9", "from": {"id": world.ANA, "username": "ana"}, "text": "How much?"}
     changes = [{"field": "comments", "value": value}]
     body = world.payload({"id": POTTERY, "time": 1, "changes": changes}, world.entry(world.message()))
-    both = ig.webhook.authenticate(world.post(body)).envelopes
+    both = ig.webhook.verification.authenticate(world.post(body)).envelopes
     assert [(one.account_id, bool(one.ignored)) for one in both] == [
         (comments.id, False),
         (connected.id, True),
     ]
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert "messages" not in held()
     signing_in.journey(way, connected.workspace_id)
     assert comments_of(connected) is not None, "connecting again leaves comments as they are"
-    disconnect(ig.below.card.CARD, comments)
+    disconnect(ig.comments.card.CARD, comments)
     assert "messages" in held()
     assert not {"comments", "feed"} & held()
     assert ig.accounts.credentials(connected.id) is not None
@@ -329,11 +329,11 @@ def test_the_token_of_comments_alone_is_looked_after(way: Any, ig: Addon, connec
     assert comments is not None
     disconnect(ig.card.CARD, again(connected))
     assert [one.account.id for one in ig.accounts.in_use()] == [comments.id]
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     later = clock.now() + timedelta(days=8)
-    assert ig.renewal.due(later) == ([connected.id] if way.name == "instagram" else [])
+    assert ig.monitoring.renewal.due(later) == ([connected.id] if way.name == "instagram" else [])
     with db.read() as session:
         assert ig.accounts.find(session, comments.id) is not None
     with clock.travel(timedelta(days=40)):
-        ig.leaving.tidy()
+        ig.connect.clean_up.tidy()
     assert ig.accounts.credentials(comments.id) is not None, "what is used is not forgotten"

@@ -41,7 +41,7 @@ FIELDS = [
 def ask(ig: Addon, meta: Meta, desk: db.Database) -> Any:
     def run(account: AccountRef | None = None, taken: str | None = None, **changes: str | None) -> Any:
         values = {name: value for name, value in {**PASTED, **changes}.items() if value is not None}
-        return ig.connect.connect(ConnectRequest(1, account, values, lambda external_id: taken))
+        return ig.connect.connecting.connect(ConnectRequest(1, account, values, lambda external_id: taken))
 
     return run
 
@@ -191,12 +191,12 @@ def test_the_permissions_other_guides_name_connect_and_say_what_the_rest_costs(
         assert (name in told[2]) is (name not in scopes)
     assert ("at Meta yourself" in told[2]) is not may_subscribe
     assert ("Attachments" in told[2]) is ("pages_messaging" not in scopes)
-    ig.watchdog.watch()
-    ig.inspection.inspect()
+    ig.monitoring.watchdog.watch()
+    ig.monitoring.inspection.inspect()
     (seen,) = overview("instagram")
     assert (seen.state, seen.warnings) == ("connected", ()), "nobody is alarmed by what was never given"
     world.disconnect(account)
-    ig.connect.disconnect(account)
+    ig.connect.connecting.disconnect(account)
     assert not subscribed(meta)
 
 
@@ -433,7 +433,7 @@ def subscribed(meta: Meta) -> bool:
 def test_disconnecting_ends_the_subscription(save: Any, ig: Addon, meta: Meta) -> None:
     account = save(world.workspace())
     world.disconnect(account)
-    ig.connect.disconnect(account)
+    ig.connect.connecting.disconnect(account)
     assert not subscribed(meta)
 
 
@@ -441,7 +441,7 @@ def test_a_page_another_account_is_reached_by_stays_subscribed(save: Any, ig: Ad
     account = save(world.workspace())
     world.disconnect(account)
     save(world.workspace("New"))
-    ig.connect.disconnect(account)
+    ig.connect.connecting.disconnect(account)
     assert subscribed(meta)
 
 
@@ -458,7 +458,7 @@ def test_a_meta_that_does_not_answer_keeps_nothing_connected(
     world.disconnect(account)
     meta.fault("subscribe", **fault)
     with pytest.raises(ig.graph.GraphError) as raised:
-        ig.connect.disconnect(account)
+        ig.connect.connecting.disconnect(account)
     assert TOKEN not in str(raised.value)
     assert states() == {"disconnected"}
 
@@ -466,7 +466,7 @@ def test_a_meta_that_does_not_answer_keeps_nothing_connected(
 def test_the_row_outlives_the_account(save: Any, ig: Addon) -> None:
     account = save(world.workspace())
     world.disconnect(account)
-    ig.connect.disconnect(account)
+    ig.connect.connecting.disconnect(account)
     assert row(ig, account) is not None
 
 
@@ -509,8 +509,8 @@ def test_another_page_of_the_same_account_is_asked_about_first(
 def test_signing_in_says_that_the_page_is_another(ig: Addon, meta: Meta, desk: db.Database) -> None:
     signing_in.set_up(ig, meta)
     account = world.connect(ig, page_id="100000000000009", page_name="Old Pottery")
-    values = signing_in.allow(signing_in.start(ig.facebook, account.workspace_id, account))
-    found = signing_in.finish(ig.facebook, account.workspace_id, values, account)
+    values = signing_in.allow(signing_in.start(ig.connect.facebook_login, account.workspace_id, account))
+    found = signing_in.finish(ig.connect.facebook_login, account.workspace_id, values, account)
     assert not isinstance(found, SignInProblem)
     moved = {one.external_id: one.moves for one in found}
     assert "through the Page “Old Pottery”" in moved[POTTERY]

@@ -44,5 +44,5 @@ class TestInstagramComments(AdapterContract):
 
     @pytest.fixture
     def adapter(self, ig: Addon, desk: db.Database) -> ChannelAdapter:
-        adapter: ChannelAdapter = ig.below.channel.CommentsAdapter()
+        adapter: ChannelAdapter = ig.comments.channel.CommentsAdapter()
         return adapter

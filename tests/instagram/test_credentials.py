@@ -89,9 +89,9 @@ def test_no_result_of_a_call_shows_a_credential(
     for shown in map(repr, results):
         assert not any(secret in shown for secret in CANARIES)
         assert TOKEN[:20] not in shown
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     try:
-        ig.connect.disconnect(canary)
+        ig.connect.connecting.disconnect(canary)
     except ig.graph.GraphError as error:
         told = "".join(traceback.format_exception(error))
         assert not any(secret in told for secret in CANARIES)
@@ -112,7 +112,7 @@ def test_no_failure_of_connecting_shows_a_credential(
     }
     asked = ConnectRequest(1, None, values, lambda _: None)
     assert not any(secret in repr(asked) for secret in CANARIES)
-    answer = repr(ig.connect.connect(asked))
+    answer = repr(ig.connect.connecting.connect(asked))
     assert not any(secret in answer for secret in CANARIES)
 
 
@@ -155,7 +155,7 @@ def test_no_address_holds_the_token_but_the_one_question_that_must(
     adapter.fetch_profile(canary, ANA)
     adapter.fetch_profiles(canary, [ANA, world.KIT])
     adapter.search(SearchRequest(canary, ANA, request(canary).part, "f" * 32, clock.now()))
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     found = ig.accounts.credentials(canary.id)
     found.graph().token_facts()
     for url, params in asked:
@@ -188,8 +188,10 @@ def test_the_database_holds_them_encrypted_only(canary: AccountRef, desk: db.Dat
 def test_a_delivery_with_a_wrong_signature_tells_nothing(canary: AccountRef, ig: Addon) -> None:
     body = payload(entry(message()))
     assert not any(
-        secret in repr(ig.webhook.authenticate(world.post(body, secret="x"))) for secret in CANARIES
+        secret in repr(ig.webhook.verification.authenticate(world.post(body, secret="x")))
+        for secret in CANARIES
     )
     assert not any(
-        secret in repr(ig.webhook.authenticate(world.post(body, secret=SECRET))) for secret in CANARIES
+        secret in repr(ig.webhook.verification.authenticate(world.post(body, secret=SECRET)))
+        for secret in CANARIES
     )

@@ -32,7 +32,7 @@ def nobody_at_home(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes, An
 
 
 def verdicts(ig: Addon, account: AccountRef) -> dict[str, Any]:
-    return {finding.name: finding for finding in ig.diagnose.diagnose(account)}
+    return {finding.name: finding for finding in ig.diagnose.diagnosis.diagnose(account)}
 
 
 def subscribed(ig: Addon, meta: Meta) -> None:
@@ -162,7 +162,7 @@ def test_the_self_test_is_signed_for_the_accounts_own_address(
     (path, body, headers), *_ = nobody_at_home
     assert path == f"/addons/instagram/webhook/{account.uuid}"
     given = {"x-hub-signature-256": headers["X-Hub-Signature-256"]}
-    decision = ig.webhook.authenticate(world.post(body, account=account.uuid, headers=given))
+    decision = ig.webhook.verification.authenticate(world.post(body, account=account.uuid, headers=given))
     (envelope,) = decision.envelopes
     assert envelope.ignored.startswith("Test received"), "it makes no conversation"
 
@@ -198,7 +198,7 @@ def test_lost_keys_are_the_first_thing_said(desk: db.Database, ig: Addon, meta: 
     before = secrets.keyring()
     secrets.use(secrets.Keyring({"k2": bytes(32)}))
     try:
-        (only,) = ig.diagnose.diagnose(account)
+        (only,) = ig.diagnose.diagnosis.diagnose(account)
     finally:
         secrets.use(before)
     assert (only.name, only.verdict) == ("credentials", "fail")

@@ -29,7 +29,7 @@ def book(ig: Addon) -> Any:
 @pytest.fixture
 def cut(ig: Addon, book: Any) -> Any:
     def run(body: bytes) -> list[Envelope]:
-        return list(ig.envelopes.cut(body, book, SECRET))
+        return list(ig.webhook.envelopes.cut(body, book, SECRET))
 
     return run
 
@@ -119,7 +119,7 @@ def test_the_dashboards_test_is_taken_and_makes_no_conversation(cut: Any, shape:
 def test_a_change_that_wraps_a_message_is_that_message(cut: Any, ig: Addon) -> None:
     (found,) = cut(payload(entry({"field": "messages", "value": message(mid="w")}, container="changes")))
     assert (found.account_id, found.kind, found.dedupe_key) == (5, "message", "message:w")
-    (change,) = ig.events.parse(found)
+    (change,) = ig.webhook.events.parse(found)
     assert change.text == "Hi, is this in stock?"
 
 
@@ -143,7 +143,7 @@ def test_a_body_nobody_can_read_is_one_envelope_that_says_so(cut: Any, ig: Addon
     (found,) = cut(body)
     assert found.account_id is None
     assert found.set_aside
-    check_changes(ig.events.parse(found))
+    check_changes(ig.webhook.events.parse(found))
 
 
 ODD = [
@@ -180,8 +180,8 @@ def test_an_odd_event_costs_its_neighbours_nothing(cut: Any, ig: Addon, odd: byt
     assert [each.dedupe_key for each in (found[0], found[-1])] == ["message:before", "message:after"]
     assert len(found) == 3
     for each in found:
-        check_changes(ig.events.parse(each))
-    assert [change.text for change in ig.events.parse(found[0])] == ["Hi, is this in stock?"]
+        check_changes(ig.webhook.events.parse(each))
+    assert [change.text for change in ig.webhook.events.parse(found[0])] == ["Hi, is this in stock?"]
 
 
 def test_an_event_nested_too_deeply_is_set_aside_with_its_reason(cut: Any) -> None:
@@ -215,7 +215,7 @@ def test_shapes_meta_has_been_seen_to_send_are_understood(cut: Any, ig: Addon, s
     ).encode()
     found = [each for each in cut(shape(body)) if each.account_id == 5]
     assert [(each.lane, each.dedupe_key) for each in found] == [(ANA, "message:m1")]
-    (change,) = ig.events.parse(found[0])
+    (change,) = ig.webhook.events.parse(found[0])
     assert (change.contact, change.external_id) == (ANA, "m1")
 
 
@@ -256,7 +256,7 @@ AT = datetime(2025, 10, 9, 8, 53, 21, tzinfo=UTC)
 def test_times_come_in_many_clothes(cut: Any, ig: Addon, stamp: object, at: datetime) -> None:
     (found,) = cut(payload(entry(message() | {"timestamp": stamp})))
     assert found.occurred_at == at
-    (change,) = ig.events.parse(found)
+    (change,) = ig.webhook.events.parse(found)
     assert change.sent_at == at
 
 
@@ -332,7 +332,7 @@ def test_no_json_at_all_raises_or_makes_a_change_that_cannot_be_stored(ig: Addon
         json.dumps({"entry": [{"id": POTTERY, "messaging": tree}]}).encode(),
         json.dumps({"entry": [{"id": POTTERY, "changes": [tree]}]}).encode(),
     ):
-        found = ig.envelopes.cut(body, book, SECRET)
+        found = ig.webhook.envelopes.cut(body, book, SECRET)
         assert found
         for each in found:
             assert each.dedupe_key.encode()
@@ -340,10 +340,10 @@ def test_no_json_at_all_raises_or_makes_a_change_that_cannot_be_stored(ig: Addon
             assert 0 < len(each.kind) <= 48
             assert each.kind.isascii()
             (each.set_aside + each.ignored).encode()
-            check_changes(ig.events.parse(each))
+            check_changes(ig.webhook.events.parse(each))
 
 
 def test_junk_never_raises(ig: Addon, cut: Any) -> None:
     for body in junk_bodies([payload(entry(event)) for event in world.EVERY_EVENT[:6]], count=200):
         for each in cut(body):
-            check_changes(ig.events.parse(each))
+            check_changes(ig.webhook.events.parse(each))

@@ -120,8 +120,17 @@ def test_the_catalogue_and_the_adapters_own_sentences_can_be_translated(ig: Addo
     found = extract_from_dir(ROOT, addon, options, keywords)
     texts = {text for _file, _line, text, _comments, _context in found if isinstance(text, str)}
     known = [*ig.errors.catalogue(), ig.errors.UNREACHABLE, ig.errors.UNCONFIRMED, ig.errors.TOO_MANY]
-    known += [ig.errors.UNLISTED, ig.sending.NO_CREDENTIALS, ig.sending.TOO_LONG, ig.sending.NOT_SENDABLE]
-    known += [ig.sending.REFUSED_ONCE, ig.sending.NOT_PREPARED, ig.sending.NO_SUCH_POST]
+    known += [
+        ig.errors.UNLISTED,
+        ig.sending.replies.NO_CREDENTIALS,
+        ig.sending.replies.TOO_LONG,
+        ig.sending.replies.NOT_SENDABLE,
+    ]
+    known += [
+        ig.sending.replies.REFUSED_ONCE,
+        ig.sending.replies.NOT_PREPARED,
+        ig.sending.replies.NO_SUCH_POST,
+    ]
     for one in known:
         assert {one.sentence, one.cause, one.next_step} - {""} <= texts, one
     assert {ig.policy.CLOSED, ig.policy.NEVER_WROTE, ig.policy.PEOPLE_ONLY} <= texts

@@ -33,7 +33,7 @@ AT = datetime(2025, 10, 9, 8, 53, 21, 321000, tzinfo=UTC)
 @pytest.fixture
 def read(ig: Addon) -> Any:
     def run(event: Any, container: str = "messaging") -> InboundChange:
-        change, *_asked = ig.events.parse(world.envelope(event, container=container))
+        change, *_asked = ig.webhook.events.parse(world.envelope(event, container=container))
         return change  # type: ignore[no-any-return]
 
     return run
@@ -366,8 +366,8 @@ def test_an_unsend_names_every_event_that_carried_the_message(ig: Addon, read: A
         *(item(message_edit={"mid": "m1", "text": "a", "num_edit": number}) for number in range(6)),
     ]
     for event in carrying:
-        kind = ig.envelopes.kind_of(event, ours=ig.envelopes.sides_of(event, POTTERY).ours)
-        assert ig.envelopes.dedupe_key(event, kind, ANA) in change.carried_by
+        kind = ig.webhook.envelopes.kind_of(event, ours=ig.webhook.envelopes.sides_of(event, POTTERY).ours)
+        assert ig.webhook.envelopes.dedupe_key(event, kind, ANA) in change.carried_by
 
 
 @pytest.mark.parametrize("ours", [False, True])
@@ -488,7 +488,7 @@ def echo(**message: Any) -> dict[str, Any]:
 )
 def test_an_echo_says_who_sent_it_where_meta_does(ig: Addon, app_id: Any, sent_by: Program | None) -> None:
     named = {} if app_id is None else {"app_id": app_id}
-    (change,) = ig.events.parse(world.envelope(echo(text="Yes", **named), app="555"))
+    (change,) = ig.webhook.events.parse(world.envelope(echo(text="Yes", **named), app="555"))
     assert change.sent_by == sent_by
 
 
@@ -496,7 +496,10 @@ def test_what_reading_needs_of_the_account_comes_with_the_event(ig: Addon, accou
     ours = next(iter(ig.accounts.book.get().by_account[POTTERY])).app_id
     passed = {"new_owner_app_id": ours}
     body = world.payload(world.entry(echo(text="Yes", app_id=ours), item(pass_thread_control=passed), echo()))
-    found = [ig.events.parse(one)[0] for one in ig.webhook.authenticate(world.post(body)).envelopes]
+    found = [
+        ig.webhook.events.parse(one)[0]
+        for one in ig.webhook.verification.authenticate(world.post(body)).envelopes
+    ]
     assert [found[0].sent_by, found[1].to, found[2].sent_by] == [Program(Who.DESK, ours)] * 2 + [None]
 
 
@@ -513,7 +516,7 @@ def test_a_handover_says_who_has_the_conversation(ig: Addon) -> None:
         ({"new_owner_app_id": 222}, Program(Who.OTHER, "222")),
         ({"new_owner_app_id": None}, None),
     ):
-        (change,) = ig.events.parse(world.envelope(item(pass_thread_control=inner), app="555"))
+        (change,) = ig.webhook.events.parse(world.envelope(item(pass_thread_control=inner), app="555"))
         assert change.to == to
 
 
@@ -606,8 +609,8 @@ def test_a_time_ahead_of_metas_own_clock_is_not_believed(ig: Addon, account: Acc
         ahead = item(timestamp=now + int(event * 60_000), message={"mid": "m1", "text": "Hi"})
         time = {} if entry is None else {"time": now + int(entry * 60_000)}
         body = world.payload({"id": POTTERY, "messaging": [ahead], **time})
-        (found,) = ig.webhook.authenticate(world.post(body)).envelopes
-        (change,) = ig.events.parse(found)
+        (found,) = ig.webhook.verification.authenticate(world.post(body)).envelopes
+        (change,) = ig.webhook.events.parse(found)
         return round((change.sent_at.timestamp() * 1000 - now) / 60_000)
 
     assert at(90, 0) == 0, "the event is wrong"

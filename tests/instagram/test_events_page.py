@@ -25,7 +25,9 @@ def render(kinds: Iterable[Kind]) -> str:
 
 
 def test_the_page_lists_every_event(ig: Addon) -> None:
-    wanted = render(samples.everything([ig.channel.InstagramAdapter(), ig.below.channel.CommentsAdapter()]))
+    wanted = render(
+        samples.everything([ig.channel.InstagramAdapter(), ig.comments.channel.CommentsAdapter()])
+    )
     text = PAGE.read_text(encoding="utf-8")
     if os.environ.get("REWRITE_GOLDEN"):
         marked = f"<!-- events -->\n{wanted}\n<!-- /events -->"

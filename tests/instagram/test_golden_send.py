@@ -50,7 +50,7 @@ def test_what_is_sent_is_exactly_this(
 
 
 def test_everything_declared_has_a_golden_file(ig: Addon) -> None:
-    capabilities = ig.limits.CAPABILITIES
+    capabilities = ig.capabilities.CAPABILITIES
     sent = {row["kind"] for name in CASES for row in read(name).get("rows", {}).get("messages", [])}
     assert sent == {str(kind) for kind in capabilities.sends}
     wanted = {"react", "show", "ice_breakers", "menu", "known_files", "take", "pass"}

@@ -5,13 +5,42 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from host.addons.package import imports, manifest
 from host.sdk.secrets import Secret
+from tests.architecture.test_layers import imported, modules
 from tests.instagram.world import ADDON, Addon
+from tools.structure import circles
+
+PACKAGE = "addons.instagram.instagram"
+LAYERS = (
+    ("answers", "capabilities", "config", "dashboard", "values"),
+    ("graph", "models", "permissions"),
+    ("accounts", "errors"),
+    ("connect", "posts", "restrictions", "webhook"),
+    ("history", "outgoing", "pace", "rights", "rules"),
+    ("diagnose", "monitoring", "sending"),
+    ("card", "customers", "messenger_profile", "overview", "policy", "routing"),
+    ("channel", "comments"),
+    ("addon",),
+)
+"""The addon's modules and packages, from the bottom up, as in its README: each imports those below it."""
+
+
+def imports_within() -> dict[str, set[str]]:
+    """Return each module of the addon with the modules of the addon it imports, by their names within it."""
+    paths = dict(modules(PACKAGE.replace(".", "/")))
+
+    def known(module: str) -> Iterator[str]:
+        for _, name in imported(module, paths[module]):
+            if name in paths and name not in {PACKAGE, module}:
+                yield name.removeprefix(f"{PACKAGE}.")
+
+    return {name.removeprefix(f"{PACKAGE}."): set(known(name)) for name in paths if name != PACKAGE}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +141,7 @@ def test_every_hook_it_implements_is_in_addon_py_and_nothing_else_is(ig: Addon) 
 
 
 def test_settings_are_used(ig: Addon) -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in (ADDON / "instagram").glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ADDON / "instagram").rglob("*.py"))
     for name in tomllib.loads((ADDON / "addon.toml").read_text(encoding="utf-8"))["settings"]:
         assert name in source, name
 
@@ -131,14 +160,49 @@ def test_the_whole_addon_passes_the_hosts_collection(ig: Addon) -> None:
     assert len(found.of(contributions.MIGRATIONS)) == 1
 
 
+def test_its_modules_import_only_what_is_below_them() -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    found = imports_within()
+    assert {name.partition(".")[0] for name in found} == set(level)
+    upward = [
+        f"{module} imports {other}"
+        for module, others in found.items()
+        for other in others
+        if (ours := module.partition(".")[0]) != (theirs := other.partition(".")[0])
+        and level[theirs] >= level[ours]
+    ]
+    assert upward == []
+    assert found["webhook.events"] >= {"webhook.envelopes", "values"}, "it sees imports within and across"
+
+
+def test_no_modules_of_it_import_each_other() -> None:
+    assert circles(imports_within()) == []
+    assert circles({"a": {"b"}, "b": {"a"}}) == [["a", "b"]]
+
+
+def pages_by_module() -> dict[str, list[str]]:
+    """Return the modules that name pages of Meta's documentation, each with its pages."""
+    folder = ADDON / "instagram"
+    found = {}
+    for path in sorted([*folder.rglob("*.py"), folder / "errors.toml"]):
+        named = set(re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8")))
+        pages = sorted(page for page in named if not page.startswith("docs/architecture"))
+        if pages:
+            found[path.relative_to(folder).as_posix()] = pages
+    return found
+
+
 def test_every_page_of_metas_that_is_named_is_listed() -> None:
     listed = (ADDON.parents[1] / "docs" / "meta.md").read_text(encoding="utf-8")
-    sources = [*(ADDON / "instagram").rglob("*.py"), ADDON / "instagram" / "errors.toml"]
-    named = {
-        page
-        for path in sources
-        for page in re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8"))
-        if not page.startswith("docs/architecture")
-    }
+    named = {page for pages in pages_by_module().values() for page in pages}
     assert len(named) > 8
     assert {page for page in named if f"`{page}`" not in listed} == set()
+
+
+def test_the_readme_names_the_pages_of_each_module() -> None:
+    _, section = (ADDON / "README.md").read_text(encoding="utf-8").split("## Meta's documentation, by module")
+    shown = {
+        module: re.findall("`([^`]+)`", pages)
+        for module, pages in re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE)
+    }
+    assert shown == pages_by_module()

@@ -318,10 +318,10 @@ def test_the_way_without_a_page_reads_the_same(desk: db.Database, ig: Addon, met
 
 def test_a_subscription_that_was_lost_is_caught_up_with(reader: Reader, ig: Addon, meta: Meta) -> None:
     reader.run()
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert only(CatchUp).next_at is not None
     wrote(meta, "Nobody delivered this")
     reader.run()
     assert texts() == ["Nobody delivered this"]
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert only(CatchUp).next_at is None, "all is well"

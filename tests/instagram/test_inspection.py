@@ -51,8 +51,8 @@ def test_the_end_of_a_token_is_told_at_14_7_3_and_1_days_and_when_it_has_come(
     for hours in range(0, 22 * 24, 6):
         with clock.travel(timedelta(hours=hours)):
             before = len(told())
-            ig.inspection.inspect()
-            ig.inspection.inspect()
+            ig.monitoring.inspection.inspect()
+            ig.monitoring.inspection.inspect()
             if len(told()) > before:
                 seen.append(20 - hours / 24)
     assert seen == [14, 7, 3, 1, 0]
@@ -62,7 +62,7 @@ def test_the_end_of_a_token_is_told_at_14_7_3_and_1_days_and_when_it_has_come(
 def test_an_inspection_that_was_late_tells_the_nearest_stage_only(desk: db.Database, ig: Addon) -> None:
     ending(ig, 20)
     with clock.travel(18 * DAY):
-        ig.inspection.inspect()
+        ig.monitoring.inspection.inspect()
     assert len(told()) == 1
     assert warnings()["token-ends"].stage == "3"
 
@@ -74,7 +74,7 @@ def test_why_it_was_not_renewed_is_said(desk: db.Database, ig: Addon) -> None:
         ig.accounts.find(session, account.id).renewal_error = "Service temporarily unavailable (2)"
 
     db.write(fail)
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     found = warnings()["token-ends"]
     why = "Service temporarily unavailable (2). Reconnect the account. All conversations stay."
     assert found.next_step % found.details == f"Renewal failed: {why}"
@@ -82,12 +82,12 @@ def test_why_it_was_not_renewed_is_said(desk: db.Database, ig: Addon) -> None:
 
 def test_a_page_token_that_ends_is_replaced_by_pasting(account: AccountRef, ig: Addon, meta: Meta) -> None:
     meta.token("pottery-long").expires_at = meta.box.clock.now() + 2 * DAY.total_seconds()
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     found = warnings()["token-ends"]
     assert found.stage == "3", "Meta said when, at the inspection itself"
     assert found.next_step.startswith("Paste a new token")
     meta.token("pottery-long").expires_at = 0
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert "token-ends" not in warnings()
 
 
@@ -96,13 +96,13 @@ def test_permissions_taken_back_are_said_and_taken_back_when_given_again(
 ) -> None:
     token = meta.token("pottery-long")
     token.scopes.remove("instagram_manage_messages")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     found = warnings()["permissions"]
     assert "instagram_manage_messages" in found.sentence % found.details
     with db.read() as session:
         assert "instagram_manage_messages" not in ig.accounts.find(session, account.id).scopes
     token.scopes.append("instagram_manage_messages")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
 
 
@@ -110,7 +110,7 @@ def test_a_token_that_was_taken_back_is_found_by_asking_what_it_is_worth(
     account: AccountRef, ig: Addon, meta: Meta
 ) -> None:
     meta.token("pottery-long").valid, meta.token("pottery-long").subcode = False, 458
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert overview("instagram")[0].state is AccountState.NEEDS_RECONNECT
 
 
@@ -120,7 +120,7 @@ def test_one_account_that_fails_stops_none_of_the_others(
     world.connect(ig, STUDIO, workspace_id=account.workspace_id, token_expires_at=clock.now() + DAY / 2)
     meta.token("studio-long").expires_at = meta.box.clock.now() + DAY.total_seconds() / 2
     meta.fault("debug_token", "error", code=2, status=503, times=2)
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert "could not be inspected" in caplog.text
     assert TOKEN not in caplog.text
     assert warnings()["token-ends"].stage == "1"
@@ -132,24 +132,24 @@ def test_a_subscription_that_meta_does_not_keep_is_said(
     meta.box.world.pages[POTTERY_PAGE].subscriptions[world.APP_ID] = ["messages"]
     with monkeypatch.context() as patch:
         patch.setattr(ig.graph.Graph, "subscribe", lambda *_: None)
-        ig.watchdog.watch()
+        ig.monitoring.watchdog.watch()
     found = warnings()["subscription"]
     assert "messaging_postbacks" in found.sentence % found.details
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert warnings() == {}
 
 
 def test_an_app_that_delivers_nothing_is_said(account: AccountRef, ig: Addon, meta: Meta) -> None:
     app = meta.box.world.apps[world.APP_ID]
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}, "Meta lists no webhook, which proves nothing"
     app.callback_url = ig.config.webhook_url()
     app.fields.remove("messages")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     found = warnings()["app-webhook"]
     assert world.APP_ID in found.sentence % found.details
     app.fields.append("messages")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
 
 
@@ -199,7 +199,7 @@ def test_an_account_that_was_busy_and_fell_silent_is_noticed(
     last = clock.now() - timedelta(hours=silent_hours)
     connected_days_ago(account, days + silent_hours / 24 + 0.1)
     events(account, [last - DAY * (number / a_day) for number in range(int(days * a_day) + 1)])
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert ("quiet" in warnings()) is expected
 
 
@@ -208,10 +208,10 @@ def test_silence_ends_with_the_first_event(account: AccountRef, ig: Addon, meta:
     last = clock.now() - timedelta(hours=30)
     events(account, [last - timedelta(hours=number) for number in range(60)])
     for _ in range(2):
-        ig.inspection.inspect()
+        ig.monitoring.inspection.inspect()
     assert "quiet" in warnings()
     world.touched(account, clock.now())
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
 
 
@@ -228,7 +228,7 @@ def echoed(ig: Addon, account: AccountRef, mid: str) -> None:
     import hashlib
 
     body = world.payload(world.entry(world.echo(mid=mid)))
-    (envelope,) = ig.webhook.authenticate(world.post(body)).envelopes
+    (envelope,) = ig.webhook.verification.authenticate(world.post(body)).envelopes
     hashed = hashlib.sha256(envelope.dedupe_key.encode()).hexdigest()
 
     def use_case(session: Any) -> None:
@@ -260,13 +260,13 @@ def test_three_sends_without_an_echo_are_noticed_until_one_comes_back(
     older: AccountRef, ig: Addon, meta: Meta
 ) -> None:
     sent(older, "m1", "m2")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}, "two prove nothing"
     sent(older, "m3")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert "no-echo" in warnings()
     echoed(ig, older, "m3")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
 
 
@@ -275,7 +275,7 @@ def test_an_old_echo_does_not_hide_that_the_last_three_are_missing(
 ) -> None:
     sent(older, "m0", "m1", "m2", "m3")
     echoed(ig, older, "m0")
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert "no-echo" in warnings()
 
 
@@ -283,10 +283,10 @@ def test_an_echo_has_its_time_and_sends_before_the_connection_do_not_count(
     older: AccountRef, ig: Addon, meta: Meta
 ) -> None:
     sent(older, "m1", "m2", "m3", minutes_ago=5)
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
     sent(older, "n1", "n2", "n3", minutes_ago=5 * 24 * 60)
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert warnings() == {}
 
 
@@ -294,23 +294,23 @@ def test_a_warning_that_is_over_goes_within_minutes(account: AccountRef, ig: Add
     """The inspection comes every hour; what somebody put right does not wait for it."""
     token = meta.token("pottery-long")
     token.scopes.remove("instagram_manage_messages")
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     assert warnings() == {}, "it looks only where something is known to be amiss"
-    ig.inspection.inspect()
+    ig.monitoring.inspection.inspect()
     assert set(warnings()) == {"permissions"}
     token.scopes.append("instagram_manage_messages")
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     assert warnings() == {}
-    assert ig.inspection.WARNED_JOB.every <= timedelta(minutes=10)
+    assert ig.monitoring.inspection.WARNED_JOB.every <= timedelta(minutes=10)
 
 
 def test_sends_too_old_to_wait_for_warn_of_nothing_any_more(account: AccountRef, ig: Addon) -> None:
     threads.outbound(account, "m1", "m2", "m3", at=clock.now())
     with clock.travel(timedelta(hours=1)):
-        ig.inspection._echoless(overview("instagram")[0])
+        ig.monitoring.inspection._echoless(overview("instagram")[0])
         assert set(warnings()) == {"no-echo"}
     with clock.travel(8 * DAY):
-        ig.inspection._echoless(overview("instagram")[0])
+        ig.monitoring.inspection._echoless(overview("instagram")[0])
         assert warnings() == {}
 
 
@@ -326,10 +326,10 @@ def test_a_permission_that_was_taken_back_is_told_and_one_never_given_is_not(
     for name in taken:
         token.scopes.remove(name)
     for _ in range(2):
-        ig.inspection.inspect()
+        ig.monitoring.inspection.inspect()
         found = warnings()["permissions"]
         assert set(found.details["missing"].split(", ")) == set(taken)
         assert (found.tone == "bad") is bad
     token.scopes += taken
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     assert warnings() == {}

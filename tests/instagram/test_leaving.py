@@ -38,7 +38,7 @@ def secret_of(ig: Addon, account: AccountRef, column: str) -> str:
 
 def gone(ig: Addon, account: AccountRef) -> None:
     db.write(disconnect_account, account.id)
-    ig.connect.disconnect(account)
+    ig.connect.connecting.disconnect(account)
 
 
 def subscribed(meta: Meta) -> dict[str, list[str]]:
@@ -65,14 +65,14 @@ def test_with_meta_down_it_is_told_later(account: AccountRef, ig: Addon, meta: M
     with pytest.raises(ig.graph.GraphError):
         gone(ig, account)
     assert secret_of(ig, account, "token") == world.TOKEN, "it takes the token to tell"
-    ig.leaving.tidy()
+    ig.connect.clean_up.tidy()
     assert subscribed(meta), "not before an hour"
     with later(meta, hours=1, minutes=1):
-        ig.leaving.tidy()
+        ig.connect.clean_up.tidy()
         assert subscribed(meta)
     meta.box.faults.remove()
     with later(meta, hours=3):
-        ig.leaving.tidy()
+        ig.connect.clean_up.tidy()
         assert subscribed(meta) == {}
         assert secret_of(ig, account, "token") == ""
 
@@ -88,7 +88,7 @@ def test_after_a_week_it_is_given_up(account: AccountRef, ig: Addon, meta: Meta)
     with pytest.raises(ig.graph.GraphError):
         gone(ig, account)
     with later(meta, days=7, hours=1):
-        ig.leaving.tidy()
+        ig.connect.clean_up.tidy()
         assert secret_of(ig, account, "token") == ""
         assert row(ig, account).leave_due_at is None
 
@@ -100,14 +100,14 @@ def test_connecting_again_meanwhile_keeps_everything(account: AccountRef, ig: Ad
     meta.box.faults.remove()
     world.connect(ig, workspace_id=account.workspace_id)
     with later(meta, hours=2):
-        ig.leaving.tidy()
+        ig.connect.clean_up.tidy()
     assert secret_of(ig, account, "token") == world.TOKEN
     assert subscribed(meta)
 
 
 def late(ig: Addon, account: AccountRef) -> Any:
     body = world.payload(world.entry(world.item(message={"mid": "m", "text": "too late"})))
-    return ig.webhook.authenticate(world.post(body))
+    return ig.webhook.verification.authenticate(world.post(body))
 
 
 def test_a_late_delivery_is_believed_answered_and_dropped(account: AccountRef, ig: Addon, meta: Meta) -> None:
@@ -136,7 +136,7 @@ def test_the_row_goes_30_days_after_the_last_delivery(account: AccountRef, ig: A
         db.write(deliver)
     for days, there in ((29, True), (31, True), (54, True), (56, False)):
         with later(meta, days=days):
-            ig.leaving.tidy()
+            ig.connect.clean_up.tidy()
             assert (row(ig, account) is not None) is there, days
     assert not ig.accounts.load_book().by_account
 
@@ -155,9 +155,9 @@ def signed(secret: str = SECRET, **said: Any) -> str:
 def client(ig: Addon, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     app = Flask("callbacks")
     Babel(app)
-    app.register_blueprint(ig.leaving.bp, url_prefix="/addons/instagram")
+    app.register_blueprint(ig.connect.clean_up.bp, url_prefix="/addons/instagram")
     monkeypatch.setattr(
-        ig.leaving,
+        ig.connect.clean_up,
         "external_url",
         lambda _name, code: f"https://desk.example.com/addons/instagram/deletion?code={code}",
     )
@@ -240,7 +240,7 @@ def test_an_account_that_moved_to_another_workspace_stays_subscribed(
     old = world.connect(ig, **how)
     db.write(disconnect_account, old.id)
     new = world.connect(ig, workspace_id=world.workspace("Other"), **how)
-    ig.connect.disconnect(old)
+    ig.connect.connecting.disconnect(old)
     assert held == {world.APP_ID: ["messages"]}
     assert ig.accounts.credentials(old.id) is None
     assert ig.accounts.credentials(new.id) is not None

@@ -24,7 +24,7 @@ NAMES = {
 
 def table(ig: Addon) -> str:
     """Return the table the page must hold."""
-    can, by_login = ig.limits.CAPABILITIES, ig.limits.OF_LOGIN
+    can, by_login = ig.capabilities.CAPABILITIES, ig.capabilities.OF_LOGIN
     assert by_login == replace(can, reactions=frozenset(), blocks=False)
     quick, cards, buttons = can.quick_replies, can.template, can.buttons
     rows = [("Text", f"{can.text_limit_bytes:,} bytes")]

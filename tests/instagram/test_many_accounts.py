@@ -70,8 +70,8 @@ class Owner:
         self, ig: Addon, data: Path, workspace_id: int, *, at_once: bool = True, admin: bool = False
     ) -> None:
         self.path = f"/w/{workspace_id}/settings/channels"
-        adapters = [ig.channel.InstagramAdapter(), ig.below.channel.CommentsAdapter()]
-        its = [ig.card.CARD, ig.below.card.CARD]
+        adapters = [ig.channel.InstagramAdapter(), ig.comments.channel.CommentsAdapter()]
+        its = [ig.card.CARD, ig.comments.card.CARD]
         if not at_once:
             its = [replace(one, statuses=None) for one in its]
         app = helpers.build_app(
@@ -163,7 +163,7 @@ def test_the_page_with_an_account_is_found_by_its_id(ig: Addon, data: Path, work
 def test_the_state_of_many_is_what_it_is_one_by_one(ig: Addon, data: Path, workspace_id: int) -> None:
     fill(ig, workspace_id, 6, own_apps=False)
     accounts = [ref(row) for row in rows()]
-    for card in (ig.card.CARD, ig.below.card.CARD):
+    for card in (ig.card.CARD, ig.comments.card.CARD):
         its = [one for one in accounts if one.channel == card.channel]
         assert card.statuses(its) == {one.id: card.status(one) for one in its}
     assert Owner(ig, data, workspace_id, at_once=False).shown() == Owner(ig, data, workspace_id).shown()
@@ -184,9 +184,9 @@ def test_the_overview_of_the_addon_is_paged_and_searched(ig: Addon, data: Path, 
     fill(ig, workspace_id, 2_000, own_apps=False)
     generation = helpers.StandInGeneration(
         directory=Directory([ig.channel.InstagramAdapter()], [ig.card.CARD]),
-        blueprints=(("instagram", ig.views.bp),),
+        blueprints=(("instagram", ig.overview.views.bp),),
         template_folders={"instagram": ADDON / "templates"},
-        admin_pages={"instagram": ig.views.PAGE},
+        admin_pages={"instagram": ig.overview.views.PAGE},
         manifests={"instagram": ig.release.manifest},
     )
     admin = helpers.client_for(

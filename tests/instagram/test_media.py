@@ -314,7 +314,7 @@ def test_only_with_the_permission_somebody_asks_for_a_product(
     body = world.payload(world.entry(asks, world.message(text="Hi", mid="m2")))
 
     def files() -> list[int]:
-        found = ig.webhook.authenticate(world.post(body)).envelopes
+        found = ig.webhook.verification.authenticate(world.post(body)).envelopes
         return [len(adapter.parse(one)[0].attachments) for one in found]
 
     assert files() == [0, 0]
@@ -330,7 +330,7 @@ def test_a_product_that_cannot_be_read_is_its_id(
         raise ig.graph.GraphError("no", code=code)
 
     monkeypatch.setattr(ig.graph.Graph, "call", refuse)
-    ((one,)) = ig.products.files({"referral": {"product": {"id": PRODUCT}}})
+    ((one,)) = ig.webhook.products.files({"referral": {"product": {"id": PRODUCT}}})
     with pytest.raises(FetchError) as raised:
         adapter.locate(account, one.url)
     assert type(raised.value) is error

@@ -13,7 +13,7 @@ from tests.instagram.world import ANA, POTTERY, Addon
 
 def cut(ig: Addon, event: dict[str, Any]) -> Any:
     body = world.payload(world.entry(event, container="changes"))
-    (envelope,) = ig.envelopes.cut(body, ig.accounts.book.get(), world.SECRET.encode())
+    (envelope,) = ig.webhook.envelopes.cut(body, ig.accounts.book.get(), world.SECRET.encode())
     return envelope
 
 
@@ -30,7 +30,7 @@ def test_a_message_among_changes_without_its_recipient_is_read(
     value = {"sender": {"id": ANA}, "timestamp": "1760000001321", **what}
     envelope = cut(ig, {"field": "messages", "value": value})
     assert (envelope.lane, envelope.set_aside, envelope.ignored) == (ANA, "", "")
-    (change,) = ig.events.parse(envelope)
+    (change,) = ig.webhook.events.parse(envelope)
     assert isinstance(change, MessageReceived)
     assert (change.contact, change.kind) == (ANA, kind)
 
@@ -40,7 +40,7 @@ def comment(**value: Any) -> dict[str, Any]:
 
 
 def parsed(ig: Addon, event: dict[str, Any]) -> Any:
-    return ig.below.reading.parse(world.envelope(event, container="changes"))
+    return ig.comments.events.parse(world.envelope(event, container="changes"))
 
 
 def test_a_comment_without_an_id_is_shown(ig: Addon) -> None:
@@ -71,7 +71,7 @@ def test_a_removed_comment_is_taken_back_although_it_came_before(comments: Any, 
 def test_a_share_or_a_place_shows_its_words_or_its_link(
     ig: Addon, sent: dict[str, Any], kind: str, words: str
 ) -> None:
-    (change,) = ig.events.parse(
+    (change,) = ig.webhook.events.parse(
         world.envelope(world.item(POTTERY, message={"mid": "m1", "attachments": [sent]}))
     )
     assert (change.kind, change.text) == (kind, words)

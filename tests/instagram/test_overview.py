@@ -30,9 +30,9 @@ def pages(ig: Addon, desk: db.Database, data: Path) -> Any:
 
     generation = helpers.StandInGeneration(
         directory=Directory([ig.channel.InstagramAdapter()], [ig.card.CARD]),
-        blueprints=(("instagram", ig.views.bp),),
+        blueprints=(("instagram", ig.overview.views.bp),),
         template_folders={"instagram": ADDON / "templates"},
-        admin_pages={"instagram": ig.views.PAGE},
+        admin_pages={"instagram": ig.overview.views.PAGE},
         manifests={"instagram": ig.release.manifest},
     )
     return helpers.build_app(data, generation=generation)
@@ -52,7 +52,7 @@ def journal(desk: db.Database, data: Path) -> Iterator[Journal]:
 
 
 def take(ig: Addon, journal: Journal, body: bytes) -> None:
-    found = ig.webhook.authenticate(world.post(body)).envelopes
+    found = ig.webhook.verification.authenticate(world.post(body)).envelopes
     journal.ingest(
         source="/addons/instagram/webhook", channel="instagram", raw=body, remote="1.2.3.4", envelopes=found
     )
@@ -215,7 +215,9 @@ def test_warnings_stand_beside_their_account(admin: helpers.Browser, account: Ac
 
 
 def lines(ig: Addon) -> dict[str, Any]:
-    return {one.name: one for one in ig.checklist.items(deliveries.summary("instagram", "instagram"))}
+    return {
+        one.name: one for one in ig.overview.checklist.items(deliveries.summary("instagram", "instagram"))
+    }
 
 
 def test_what_was_seen_of_the_app_is_good_for_a_week(
@@ -239,7 +241,7 @@ def test_a_tick_for_what_may_change_unseen_is_asked_for_again(admin: helpers.Bro
         found = lines(ig)
         assert (found["live-mode"].verdict, found["business-app"].verdict) == ("unknown", "pass")
         assert "Check it again" in found["live-mode"].evidence
-        db.write(ig.checklist.tick, "live-mode", True, "Mia R.")
+        db.write(ig.overview.checklist.tick, "live-mode", True, "Mia R.")
         assert lines(ig)["live-mode"].verdict == "pass"
 
 

@@ -15,7 +15,7 @@ PAGE = ADDON.parents[1] / "docs" / "messages.md"
 def test_the_page_tells_what_can_be_sent(ig: Addon) -> None:
     golden = {name: test_golden_send.read(name) for name in test_golden_send.CASES}
     assert set(reference_send.ORDER) == set(golden)
-    wanted = reference_send.render(ig.limits.CAPABILITIES, ig.limits.OF_LOGIN, golden)
+    wanted = reference_send.render(ig.capabilities.CAPABILITIES, ig.capabilities.OF_LOGIN, golden)
     text = PAGE.read_text(encoding="utf-8")
     if os.environ.get("REWRITE_GOLDEN"):
         marked = f"<!-- send -->\n{wanted}\n<!-- /send -->"

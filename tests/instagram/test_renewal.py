@@ -70,11 +70,11 @@ def test_seventy_days_later_the_account_is_still_connected(
     for day in range(71):
         with later(meta, days=day):
             meta.box.ledger.clear()
-            ig.renewal.renew()
+            ig.monitoring.renewal.renew()
             renewals += len(meta.calls("oauth"))
     assert renewals in range(8, 11), "about once a week"
     with later(meta, days=70):
-        ig.watchdog.watch()
+        ig.monitoring.watchdog.watch()
         (found,) = overview("instagram")
         assert found.state is AccountState.CONNECTED
         assert row(ig, signed_in).token_expires_at > clock.now() + timedelta(days=50)
@@ -82,13 +82,13 @@ def test_seventy_days_later_the_account_is_still_connected(
 
 def test_a_young_token_is_left_alone(signed_in: AccountRef, ig: Addon, meta: Meta) -> None:
     with later(meta, days=6, hours=23):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert not meta.calls("oauth")
 
 
 def test_page_tokens_are_not_renewed(account: AccountRef, ig: Addon, meta: Meta) -> None:
     with later(meta, days=30):
-        assert ig.renewal.due(clock.now()) == []
+        assert ig.monitoring.renewal.due(clock.now()) == []
 
 
 def told() -> list[Notification]:
@@ -102,8 +102,8 @@ def test_a_failure_is_said_at_once_tried_again_in_an_hour_and_said_again_two_wee
     make_user(workspace=signed_in.workspace_id, role=Role.OWNER)
     meta.fault("oauth", "error", code=2, status=503)
     with later(meta, days=8):
-        ig.renewal.renew()
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert len(meta.calls("oauth")) == 1, "not at once again"
         (warning,) = overview("instagram")[0].warnings
         assert "Sign-in renewal failed" in warning.sentence
@@ -111,22 +111,22 @@ def test_a_failure_is_said_at_once_tried_again_in_an_hour_and_said_again_two_wee
         assert "Service temporarily unavailable" in warning.details["why"]
         (notice,) = told()
         assert (notice.read_at, notice.mail_due_at is not None) == (None, True), "under the bell and by mail"
-        ig.inspection.inspect()
+        ig.monitoring.inspection.inspect()
         assert [one.stage for one in overview("instagram")[0].warnings] == ["failed"]
     with later(meta, days=8, hours=1, minutes=1):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert len(meta.calls("oauth")) == 2
         assert len(told()) == 1, "it is the same failure"
     with later(meta, days=47):
-        ig.renewal.renew()
-        ig.inspection.inspect()
+        ig.monitoring.renewal.renew()
+        ig.monitoring.inspection.inspect()
         (warning,) = overview("instagram")[0].warnings
         assert "expires on" in warning.sentence
         assert "Renewal failed" in warning.next_step
         assert "Service temporarily unavailable" in warning.details["why"]
         meta.box.faults.remove()
     with later(meta, days=47, hours=2):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert row(ig, signed_in).renewal_error is None
         assert overview("instagram")[0].warnings == (), "renewing it ended the warning"
         assert told()[-1].read_at is not None, "and nobody has to read what is over"
@@ -138,10 +138,10 @@ def test_a_failure_that_is_over_is_taken_back_with_the_renewal(
     make_user(workspace=signed_in.workspace_id, role=Role.OWNER)
     meta.fault("oauth", "error", code=2, status=503, times=1)
     with later(meta, days=8):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert overview("instagram")[0].warnings
     with later(meta, days=8, hours=2):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert overview("instagram")[0].warnings == ()
         assert [(one.read_at is not None, one.mail_due_at) for one in told()] == [(True, None)]
 
@@ -150,8 +150,8 @@ def test_what_meta_quotes_is_told_without_the_token(signed_in: AccountRef, ig: A
     token = token_of(ig, signed_in)
     meta.fault("oauth", "error", code=100, message=f"Cannot renew {token} with {world.SECRET}")
     with later(meta, days=50):
-        ig.renewal.renew()
-        ig.inspection.inspect()
+        ig.monitoring.renewal.renew()
+        ig.monitoring.inspection.inspect()
         (warning,) = overview("instagram")[0].warnings
     assert "Cannot renew" in warning.details["why"]
     for secret in (token, world.SECRET):
@@ -162,7 +162,7 @@ def test_a_token_that_was_taken_back_ends_in_reconnect(signed_in: AccountRef, ig
     token = meta.token("pottery-instagram")
     token.valid, token.subcode = False, 458
     with later(meta, days=8):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
     (found,) = overview("instagram")
     assert found.state is AccountState.NEEDS_RECONNECT
 
@@ -172,7 +172,7 @@ def test_a_refused_renewal_of_a_good_token_is_no_reconnect(
 ) -> None:
     meta.fault("oauth", "error", code=190)
     with later(meta, days=8):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
     (found,) = overview("instagram")
     assert found.state is AccountState.CONNECTED
 
@@ -195,7 +195,7 @@ def test_what_somebody_stored_meanwhile_stays(
 
     monkeypatch.setattr(ig.graph.Graph, "exchange", during)
     with later(meta, days=8):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
     assert token_of(ig, signed_in) == fresh.reveal()
 
 
@@ -216,5 +216,5 @@ def test_sealing_anew_meanwhile_loses_no_renewal(
 
     monkeypatch.setattr(ig.graph.Graph, "exchange", during)
     with later(meta, days=8):
-        ig.renewal.renew()
+        ig.monitoring.renewal.renew()
         assert row(ig, signed_in).token_set_at > clock.now() - timedelta(minutes=1)

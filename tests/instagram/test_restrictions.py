@@ -209,15 +209,15 @@ def test_people_are_told_once_and_every_card_says_it(
     assert [sentence for _user, sentence in notified()] == [ig.restrictions.WARNED] * 2
     assert len({user for user, _sentence in notified()}) == 2
     assert warned(shop.account) == warned(studio) == ["app-restricted"]
-    ig.watchdog.watch()
-    ig.inspection.inspect()
+    ig.monitoring.watchdog.watch()
+    ig.monitoring.inspection.inspect()
     travel(timedelta(hours=1))
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert len(notified()) == 2
     assert warned(shop.account) == ["app-restricted"]
     restrict(meta, False)
     travel(timedelta(hours=1))
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert not is_restricted(ig)
     assert warned(shop.account) == warned(studio) == []
     assert [sentence for _user, sentence in notified()][2:] == [ig.restrictions.LIFTED] * 2
@@ -258,7 +258,7 @@ def test_where_me_works_a_message_is_the_probe(ig: Addon, shop: Shop, meta: Meta
         adapter.send(request(each, "f"))
     assert is_restricted(ig)
     travel(timedelta(minutes=6))
-    ig.watchdog.watch()
+    ig.monitoring.watchdog.watch()
     assert is_restricted(ig), "that GET /me is answered says nothing"
     assert isinstance(adapter.send(request(shop.account, "f")), NotSent)
     assert is_restricted(ig)
@@ -310,7 +310,7 @@ def test_after_it_messages_go_out_at_half_rate(ig: Addon, shop: Shop, meta: Meta
 
 def test_diagnose_names_it_and_no_sign_in(ig: Addon, shop: Shop, meta: Meta) -> None:
     two_accounts_are_refused(ig, shop, meta)
-    found = {one.name: one for one in ig.diagnose.diagnose(shop.account)}
+    found = {one.name: one for one in ig.diagnose.diagnosis.diagnose(shop.account)}
     assert found["restriction"].verdict is Verdict.FAIL
     assert WORDS in found["restriction"].evidence
     assert found["token"].verdict is Verdict.UNKNOWN
@@ -361,7 +361,7 @@ def test_a_restricted_app_for_a_day(
         ("window_closed", ig.restrictions.RESTRICTED.sentence)
     ]
     assert all(one["text"] != "too late" for one in meta.sent())
-    found = {one.name: one for one in ig.diagnose.diagnose(shop.account)}["restriction"]
+    found = {one.name: one for one in ig.diagnose.diagnosis.diagnose(shop.account)}["restriction"]
     assert found.verdict is Verdict.WARN
     assert ANA in found.evidence or "ana" in found.evidence
     assert [sentence for _user, sentence in notified()] == (

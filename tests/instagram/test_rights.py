@@ -87,12 +87,12 @@ def test_the_first_refusal_holds_replies_until_the_right_is_back(
     assert_held(shop, first, right)
     assert shop.states(first, second) == [QUEUED, QUEUED]
     assert len(meta.calls("send")) == 1, "nothing more is sent in vain"
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     shop.drain()
     assert shop.states(first, second) == [QUEUED, QUEUED]
 
     scopes.append(right)
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     shop.drain()
     assert shop.states(first, second) == [SENT, SENT]
     assert (shop.arrived("first"), shop.arrived("second")) == (1, 1)
@@ -152,7 +152,7 @@ def test_an_account_that_meta_blocks_holds_its_replies(
     assert shop.state(first) == QUEUED
     assert state_of(shop.account.id) == (AccountState.NEEDS_RECONNECT, ig.errors.lookup(*code).sentence)
     meta.box.faults.remove()
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     shop.drain()
     assert shop.state(first) == SENT
 
@@ -183,7 +183,7 @@ def test_comments_wait_alone(comments: AccountRef, ig: Addon, meta: Meta) -> Non
     assert PAGE_RIGHT in (reason or "")
     assert state_of(comments.beside_id or 0)[0] == AccountState.CONNECTED, "until it sends itself"
     scopes.append(PAGE_RIGHT)
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     desk.run()
     assert [one["text"] for one in meta.sent()] == ["Here is the link"]
 
@@ -194,6 +194,6 @@ def test_the_stand_in_can_play_it(ig: Addon, shop: Shop, meta: Meta) -> None:
     shop.drain()
     assert shop.state(first) == QUEUED
     presets.switch(meta.box, presets.BY_NAME["manage_messages"], False)
-    ig.inspection.look_again()
+    ig.monitoring.inspection.look_again()
     shop.drain()
     assert shop.state(first) == SENT

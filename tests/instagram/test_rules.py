@@ -81,5 +81,5 @@ def test_a_heart_goes_to_what_they_sent(ig: Addon, kind: str) -> None:
     if kind in NOTHING_TO_REACT_TO:
         assert planned is None
     else:
-        assert planned == React(ig.limits.HEART)
-        assert planned.emoji in ig.limits.CAPABILITIES.reactions
+        assert planned == React(ig.capabilities.HEART)
+        assert planned.emoji in ig.capabilities.CAPABILITIES.reactions

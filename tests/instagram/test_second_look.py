@@ -377,7 +377,7 @@ def test_a_limit_makes_it_look_less_often_and_says_why(lookout: Lookout) -> None
 
 
 def test_the_interval_is_what_the_budget_pays_for(ig: Addon) -> None:
-    rules = ig.limits.SECOND_LOOK
+    rules = ig.capabilities.SECOND_LOOK
     found = {n: look_interval.choose(rules, n, 1, 0) for n in (0, 1, 3, 12, 50, 120, 5000)}
     assert {n: int(interval / MINUTE) for n, (interval, _) in found.items()} == {
         0: 360,
@@ -593,7 +593,7 @@ def test_the_list_names_the_newest_messages_in_one_call(lookout: Lookout) -> Non
     assert not isinstance(latest, HistoryTrouble)
     assert [each.envelope is not None for each in latest] == [True, False]
     assert latest[0].envelope is not None
-    webhook = lookout.ig.webhook.authenticate(
+    webhook = lookout.ig.webhook.verification.authenticate(
         world.post(world.payload(world.entry(lookout.event(theirs))))
     ).envelopes[0]
     assert latest[0].envelope.dedupe_key == webhook.dedupe_key

@@ -27,7 +27,7 @@ from tests.instagram.world import ANA, KIT, POTTERY, Addon, Meta
 
 @pytest.fixture
 def lookout(comments: AccountRef, ig: Addon, meta: Meta) -> Iterator[Lookout]:
-    made = Lookout(ig, meta, comments, ig.below.channel.CommentsAdapter())
+    made = Lookout(ig, meta, comments, ig.comments.channel.CommentsAdapter())
     with clock.travel(timedelta()):
         made.look()
         advance(MINUTE)
@@ -57,9 +57,9 @@ def test_a_comment_no_webhook_brought_is_put_in_and_marked(lookout: Lookout) -> 
 
 def test_it_is_found_on_every_kind_of_server(any_desk: db.Database, ig: Addon, meta: Meta) -> None:
     account = world.connect(ig)
-    ig.comments.switch(account, {"on": "1"})
-    below = ig.comments.of(account)
-    lookout = Lookout(ig, meta, below, ig.below.channel.CommentsAdapter())
+    ig.connect.comments_switch.switch(account, {"on": "1"})
+    below = ig.connect.comments_switch.of(account)
+    lookout = Lookout(ig, meta, below, ig.comments.channel.CommentsAdapter())
     with clock.travel(timedelta()):
         lost = lookout.comment("How much?")
         later(lookout)
@@ -167,7 +167,7 @@ def test_the_list_of_posts_is_read_on_only_while_posts_are_recent(lookout: Looko
 def test_an_author_without_an_id_goes_by_the_name(lookout: Lookout) -> None:
     found = lookout.ig.accounts.credentials(lookout.account.id)
     told = [{"username": "sample.pottery"}, {"username": "ana"}, {"from": {"id": POTTERY}}, {}]
-    named = [lookout.ig.below.looking._named({"id": "1", **one}, found) for one in told]
+    named = [lookout.ig.comments.second_look._named({"id": "1", **one}, found) for one in told]
     assert [one.ours for one in named] == [True, False, True, None]
 
 
@@ -185,7 +185,7 @@ def test_a_list_that_cannot_be_read_is_asked_for_again(lookout: Lookout) -> None
 
 
 def test_comments_are_checked_every_quarter_of_an_hour_at_most(ig: Addon) -> None:
-    rules = ig.below.limits.SECOND_LOOK
+    rules = ig.comments.capabilities.SECOND_LOOK
     found = {n: look_interval.choose(rules, n, 1, 0) for n in (0, 1, 5000)}
     assert {n: int(interval / MINUTE) for n, (interval, _) in found.items()} == {0: 360, 1: 15, 5000: 15}
     assert [found[n][1] for n in found] == ["quiet", "", ""]
@@ -196,7 +196,7 @@ def test_the_row_of_a_comments_account_says_how_it_is_checked(
     lookout: Lookout, ig: Addon, data: Path
 ) -> None:
     directory = Directory(
-        [ig.channel.InstagramAdapter(), lookout.adapter], [ig.card.CARD, ig.below.card.CARD]
+        [ig.channel.InstagramAdapter(), lookout.adapter], [ig.card.CARD, ig.comments.card.CARD]
     )
     app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=directory))
     workspace = lookout.account.workspace_id

@@ -173,7 +173,7 @@ def test_an_error_by_which_messages_were_sent_is_not_transient_whatever_meta_say
     ig: Addon, code: int, subcode: int | None, marked: bool, transient: bool
 ) -> None:
     error = ig.graph.GraphError("no", code=code, subcode=subcode, status=500, transient=marked)
-    found = ig.sending.outcome(None, error, "key")
+    found = ig.sending.replies.outcome(None, error, "key")
     assert isinstance(found, Unknown)
     assert found.transient is transient
 

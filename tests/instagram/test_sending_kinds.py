@@ -83,7 +83,7 @@ def meta_has(meta: Meta, **files: str) -> None:
 def test_everything_declared_is_accepted(ig: Addon, send: Any, meta: Meta) -> None:
     meta.box.settings.fetch_media = False
     meta_has(meta, image="image", video="video", audio="audio", file="file")
-    parts = declared_parts(ig.limits.CAPABILITIES)
+    parts = declared_parts(ig.capabilities.CAPABILITIES)
     assert len(parts) >= 10
     for part in parts:
         quoted = replace(part, reply_to=None)
@@ -95,7 +95,7 @@ def test_everything_declared_may_be_sent_late_by_a_person(ig: Addon, send: Any, 
     meta.box.settings.fetch_media = False
     meta_has(meta, image="image", video="video", audio="audio", file="file")
     meta.box.clock.advance(2 * 24 * 3600)
-    for part in declared_parts(ig.limits.CAPABILITIES):
+    for part in declared_parts(ig.capabilities.CAPABILITIES):
         assert isinstance(send(replace(part, reply_to=None), tag="HUMAN_AGENT"), Sent), part
     assert {sent["tag"] for sent in meta.sent()} == {"HUMAN_AGENT"}
 
@@ -211,15 +211,15 @@ def test_a_card_has_only_the_parts_it_was_given(send: Any, meta: Meta) -> None:
 
 @pytest.mark.parametrize("ask", list(Ask))
 def test_what_meta_withdrew_is_refused_with_why_and_since_when(ig: Addon, ask: Ask) -> None:
-    for adapter in (ig.channel.InstagramAdapter, ig.below.channel.CommentsAdapter):
+    for adapter in (ig.channel.InstagramAdapter, ig.comments.channel.CommentsAdapter):
         with pytest.raises(NotSendableError) as refused:
             check_asks([{"quick_replies": [{"title": "No"}, {"ask": ask.value}]}], adapter.withdrawn_asks)
         assert (refused.value.code, refused.value.status) == ("quick_reply_ask", 409)
         assert "Meta disabled" in str(refused.value)
         assert "on 5 October 2026" in str(refused.value)
     for limits in (
-        ig.limits.CAPABILITIES.quick_replies,
-        ig.below.limits.CAPABILITIES.private_replies.quick_replies,
+        ig.capabilities.CAPABILITIES.quick_replies,
+        ig.comments.capabilities.CAPABILITIES.private_replies.quick_replies,
     ):
         assert limits.asks == frozenset()
 

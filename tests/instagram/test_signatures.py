@@ -47,12 +47,12 @@ def compared(monkeypatch: pytest.MonkeyPatch, ig: Addon) -> list[bytes]:
         seen.append(one)
         return right(one, other)
 
-    monkeypatch.setattr(ig.webhook.hmac, "compare_digest", compare)
+    monkeypatch.setattr(ig.webhook.verification.hmac, "compare_digest", compare)
     return seen
 
 
 def test_a_rightly_signed_message_belongs_to_its_account(account: AccountRef, ig: Addon) -> None:
-    (found,) = taken(ig.webhook.authenticate(world.post(payload(entry(message())))))
+    (found,) = taken(ig.webhook.verification.authenticate(world.post(payload(entry(message())))))
     assert found.account_id == account.id
     assert (found.lane, found.kind, found.dedupe_key) == (ANA, "message", "message:mid-1")
     assert not found.set_aside
@@ -65,8 +65,8 @@ def test_a_rightly_signed_message_belongs_to_its_account(account: AccountRef, ig
 def test_any_text_is_verified_over_the_raw_bytes_and_read_back(
     account: AccountRef, ig: Addon, text: str
 ) -> None:
-    (found,) = taken(ig.webhook.authenticate(world.post(payload(entry(message(text=text))))))
-    (change,) = ig.events.parse(found)
+    (found,) = taken(ig.webhook.verification.authenticate(world.post(payload(entry(message(text=text))))))
+    (change,) = ig.webhook.events.parse(found)
     assert change.text == ig.values.clean(text)
 
 
@@ -76,12 +76,12 @@ def test_escapes_and_emoji_count_as_they_were_sent(account: AccountRef, ig: Addo
     plain = json.dumps(json.loads(escaped), ensure_ascii=False).encode()
     slashed = escaped.replace(b"/", b"\\/")
     for body in (escaped, plain, slashed):
-        (found,) = taken(ig.webhook.authenticate(world.post(body)))
-        (change,) = ig.events.parse(found)
+        (found,) = taken(ig.webhook.verification.authenticate(world.post(body)))
+        (change,) = ig.webhook.events.parse(found)
         assert change.text == text
     # The same event in other bytes is not what was signed.
     if plain != escaped:
-        answer = ig.webhook.authenticate(
+        answer = ig.webhook.verification.authenticate(
             world.post(plain, headers={"x-hub-signature-256": world.sign(escaped)})
         )
         assert answer == Refused(401, "signature", account.id)
@@ -104,13 +104,13 @@ def test_escapes_and_emoji_count_as_they_were_sent(account: AccountRef, ig: Addo
 )
 def test_anything_but_a_right_signature_is_refused_alike(account: AccountRef, ig: Addon, header: str) -> None:
     body = payload(entry(message()))
-    assert ig.webhook.authenticate(world.post(body, headers={"x-hub-signature-256": header})) == Refused(
-        401, "unsigned", account.id
-    )
+    assert ig.webhook.verification.authenticate(
+        world.post(body, headers={"x-hub-signature-256": header})
+    ) == Refused(401, "unsigned", account.id)
 
 
 def test_a_request_without_the_header_is_refused(account: AccountRef, ig: Addon) -> None:
-    answer = ig.webhook.authenticate(world.post(payload(entry(message())), headers={}))
+    answer = ig.webhook.verification.authenticate(world.post(payload(entry(message())), headers={}))
     assert answer == Refused(401, "unsigned", account.id)
 
 
@@ -120,13 +120,17 @@ def test_one_changed_bit_is_enough_to_refuse(account: AccountRef, ig: Addon, at:
     body = bytearray(payload(entry(message(text="x" * 200))))
     signature = world.sign(bytes(body))
     body[at % len(body)] ^= 1 << bit
-    answer = ig.webhook.authenticate(world.post(bytes(body), headers={"x-hub-signature-256": signature}))
+    answer = ig.webhook.verification.authenticate(
+        world.post(bytes(body), headers={"x-hub-signature-256": signature})
+    )
     assert isinstance(answer, Refused)
     assert answer.status == 401
 
 
 def test_the_secret_of_another_app_is_refused(account: AccountRef, ig: Addon) -> None:
-    answer = ig.webhook.authenticate(world.post(payload(entry(message())), secret="somebody else's"))
+    answer = ig.webhook.verification.authenticate(
+        world.post(payload(entry(message())), secret="somebody else's")
+    )
     assert answer == Refused(401, "signature", account.id)
 
 
@@ -134,7 +138,7 @@ def test_an_entry_for_another_apps_account_is_kept_apart(account: AccountRef, ig
     """Whoever knows the secret of one workspace's app cannot write into another workspace."""
     cafe = world.connect(ig, CAFE, app_secret=Secret(OTHER_SECRET), workspace_id=world.workspace("Cafe"))
     body = payload(entry(message(mid="mine"), igid=CAFE), entry(message(mid="stolen"), igid=POTTERY))
-    mine, stolen = taken(ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET)))
+    mine, stolen = taken(ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET)))
     assert (mine.account_id, mine.set_aside) == (cafe.id, "")
     assert stolen.account_id is None
     assert "another account's app" in stolen.set_aside
@@ -143,7 +147,9 @@ def test_an_entry_for_another_apps_account_is_kept_apart(account: AccountRef, ig
 def test_it_stays_apart_on_the_address_of_its_own_account(account: AccountRef, ig: Addon) -> None:
     cafe = world.connect(ig, CAFE, app_secret=Secret(OTHER_SECRET), workspace_id=world.workspace("Cafe"))
     body = payload(entry(message(), igid=POTTERY))
-    (stolen,) = taken(ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET, account=cafe.uuid)))
+    (stolen,) = taken(
+        ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET, account=cafe.uuid))
+    )
     assert stolen.account_id is None
     assert stolen.set_aside
 
@@ -152,7 +158,7 @@ def test_accounts_of_one_app_share_an_address(account: AccountRef, ig: Addon) ->
     studio = world.connect(ig, STUDIO, workspace_id=world.workspace("Studio"))
     body = payload(entry(message(mid="a")), entry(message(mid="b"), igid=STUDIO))
     for address in (None, account.uuid, studio.uuid):
-        found = taken(ig.webhook.authenticate(world.post(body, account=address)))
+        found = taken(ig.webhook.verification.authenticate(world.post(body, account=address)))
         assert [each.account_id for each in found] == [account.id, studio.id]
 
 
@@ -161,7 +167,7 @@ def test_an_accounts_own_address_takes_its_secret_only(
 ) -> None:
     world.connect(ig, CAFE, app_secret=Secret(OTHER_SECRET), workspace_id=world.workspace("Cafe"))
     body = payload(entry(message(), igid=CAFE))
-    answer = ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET, account=account.uuid))
+    answer = ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET, account=account.uuid))
     assert answer == Refused(401, "signature", account.id)
     assert len(compared) == 1
 
@@ -170,7 +176,7 @@ def test_an_address_of_nobody_costs_as_much_as_a_wrong_signature(
     account: AccountRef, ig: Addon, compared: list[bytes]
 ) -> None:
     body = payload(entry(message()))
-    answer = ig.webhook.authenticate(world.post(body, account="0" * 32))
+    answer = ig.webhook.verification.authenticate(world.post(body, account="0" * 32))
     assert answer == Refused(401, "signature", None)
     assert len(compared) == 1
 
@@ -184,7 +190,7 @@ def test_every_candidate_is_compared_and_none_skipped(
         world.connect(ig, igid, app_secret=Secret(secret), workspace_id=world.workspace("Other"))
     # No known id: every secret of the installation is a candidate.
     body = payload(entry(message("1"), igid="1"))
-    assert taken(ig.webhook.authenticate(world.post(body, secret=secrets_[0])))
+    assert taken(ig.webhook.verification.authenticate(world.post(body, secret=secrets_[0])))
     assert len(compared) == 6
 
 
@@ -194,7 +200,7 @@ def test_only_twenty_named_secrets_are_tried(desk: db.Database, ig: Addon, compa
     for igid in ids:
         world.connect(ig, igid, app_secret=Secret(f"the secret of {igid}"), workspace_id=shop)
     body = payload(*(entry(message(igid), igid=igid) for igid in ids))
-    assert isinstance(ig.webhook.authenticate(world.post(body, secret="none of them")), Refused)
+    assert isinstance(ig.webhook.verification.authenticate(world.post(body, secret="none of them")), Refused)
     assert len(compared) == 20
 
 
@@ -202,9 +208,9 @@ def test_a_large_body_that_names_nobody_is_not_tried_with_every_secret(
     account: AccountRef, ig: Addon, compared: list[bytes]
 ) -> None:
     body = payload(entry(message("1", text="x" * 70_000), igid="1"))
-    assert isinstance(ig.webhook.authenticate(world.post(body)), Refused)
+    assert isinstance(ig.webhook.verification.authenticate(world.post(body)), Refused)
     assert len(compared) == 1
-    assert taken(ig.webhook.authenticate(world.post(payload(entry(message("1"), igid="1")))))
+    assert taken(ig.webhook.verification.authenticate(world.post(payload(entry(message("1"), igid="1")))))
 
 
 def test_an_account_is_found_however_many_ids_come_before_it(
@@ -212,8 +218,8 @@ def test_an_account_is_found_however_many_ids_come_before_it(
 ) -> None:
     strangers = [{"id": str(10**16 + number)} for number in range(8_000)]
     body = payload(*strangers, entry(message()))
-    assert len(body) > ig.webhook.MOST_UNNAMED_BODY
-    found = taken(ig.webhook.authenticate(world.post(body)))
+    assert len(body) > ig.webhook.verification.MOST_UNNAMED_BODY
+    found = taken(ig.webhook.verification.authenticate(world.post(body)))
     assert [one.account_id for one in found if one.account_id] == [account.id]
     assert len(compared) == 1
 
@@ -226,21 +232,23 @@ def test_a_body_full_of_ids_of_strangers_costs_about_what_parsing_it_does(
     def seconds(do: Callable[[], object]) -> float:
         return min(timeit.repeat(do, number=1, repeat=3))
 
-    refused = seconds(lambda: ig.webhook.authenticate(world.post(body, secret="nobody's")))
+    refused = seconds(lambda: ig.webhook.verification.authenticate(world.post(body, secret="nobody's")))
     assert refused < 10 * seconds(lambda: json.loads(body))
 
 
 def test_words_a_customer_wrote_name_no_account(account: AccountRef, ig: Addon) -> None:
     world.connect(ig, CAFE, app_secret=Secret(OTHER_SECRET), workspace_id=world.workspace("Cafe"))
     text = f'"id":"{CAFE}"'
-    (found,) = taken(ig.webhook.authenticate(world.post(payload(entry(message(text=text))))))
+    (found,) = taken(ig.webhook.verification.authenticate(world.post(payload(entry(message(text=text))))))
     assert found.account_id == account.id
 
 
 def test_late_deliveries_for_a_disconnected_account_still_verify(account: AccountRef, ig: Addon) -> None:
     world.disconnect(account)
     for address in (None, account.uuid):
-        (found,) = taken(ig.webhook.authenticate(world.post(payload(entry(message())), account=address)))
+        (found,) = taken(
+            ig.webhook.verification.authenticate(world.post(payload(entry(message())), account=address))
+        )
         assert found.account_id == account.id
         assert "disconnected" in found.ignored
 
@@ -251,19 +259,19 @@ def test_an_account_that_moved_to_another_workspace_gets_its_messages_there(
     world.disconnect(account)
     moved = world.connect(ig, workspace_id=world.workspace("New"), app_secret=Secret(OTHER_SECRET))
     body = payload(entry(message()))
-    (fresh,) = taken(ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET)))
+    (fresh,) = taken(ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET)))
     assert (fresh.account_id, fresh.set_aside) == (moved.id, "")
-    (late,) = taken(ig.webhook.authenticate(world.post(body, secret=SECRET)))
+    (late,) = taken(ig.webhook.verification.authenticate(world.post(body, secret=SECRET)))
     assert late.account_id == account.id
     assert late.ignored
 
 
 def test_a_secret_that_was_replaced_counts_at_once(account: AccountRef, ig: Addon) -> None:
     body = payload(entry(message()))
-    assert taken(ig.webhook.authenticate(world.post(body)))
+    assert taken(ig.webhook.verification.authenticate(world.post(body)))
     world.connect(ig, workspace_id=account.workspace_id, app_secret=Secret(OTHER_SECRET))
-    assert isinstance(ig.webhook.authenticate(world.post(body)), Refused)
-    assert taken(ig.webhook.authenticate(world.post(body, secret=OTHER_SECRET)))
+    assert isinstance(ig.webhook.verification.authenticate(world.post(body)), Refused)
+    assert taken(ig.webhook.verification.authenticate(world.post(body, secret=OTHER_SECRET)))
 
 
 def test_a_secret_that_cannot_be_decrypted_makes_meta_try_again(
@@ -273,16 +281,16 @@ def test_a_secret_that_cannot_be_decrypted_makes_meta_try_again(
     secrets.use(secrets.Keyring({"k2": bytes(32)}))
     ig.accounts.book._value = None
     with pytest.raises(SecretUnreadableError):
-        ig.webhook.authenticate(world.post(payload(entry(message()))))
+        ig.webhook.verification.authenticate(world.post(payload(entry(message()))))
     assert "cannot be read" in caplog.text
 
 
 def test_deliveries_ask_the_database_nothing(account: AccountRef, ig: Addon, statements: list[str]) -> None:
     request = world.post(payload(entry(message())))
-    ig.webhook.authenticate(request)
+    ig.webhook.verification.authenticate(request)
     statements.clear()
     for _ in range(20):
-        taken(ig.webhook.authenticate(request))
+        taken(ig.webhook.verification.authenticate(request))
     assert [each for each in statements if "counters" not in each] == []
 
 
@@ -296,7 +304,7 @@ def ask(ig: Addon, account: str | None = None, **changes: Any) -> Verified | Ref
         "hub.verify_token": "right",
         **{f"hub.{name}": value for name, value in changes.items()},
     }
-    found: Verified | Refused = ig.webhook.verify(
+    found: Verified | Refused = ig.webhook.verification.verify(
         WebhookRequest(method="GET", account=account, headers={}, query=query, body=b"")
     )
     return found

@@ -108,7 +108,7 @@ def ask(ig: Addon, account: AccountRef, token: str | None = "oldtoken-of-last-ye
     query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
     if token is None:
         query = {}
-    decision = ig.webhook.verify(WebhookRequest("GET", account.uuid, {}, query, b""))
+    decision = ig.webhook.verification.verify(WebhookRequest("GET", account.uuid, {}, query, b""))
     refusals.count_refusal("instagram", decision.account_id, decision.reason, "192.0.2.1", decision.hint)
 
 
@@ -120,7 +120,7 @@ def wrong_token(ig: Addon, meta: Meta, account: AccountRef) -> None:
 def post(ig: Addon, account: AccountRef, signature: str | None) -> None:
     """Deliver something for the account with a signature that is not right, as anybody may."""
     headers = {} if signature is None else {"x-hub-signature-256": signature}
-    decision = ig.webhook.authenticate(
+    decision = ig.webhook.verification.authenticate(
         world.post(world.payload(world.entry(world.message())), headers=headers)
     )
     assert decision.account_id == account.id
@@ -301,7 +301,7 @@ def test_of_a_token_a_quarter_is_told_at_most_and_how_long_it_is(
     fine: AccountRef, ig: Addon, token: str, shown: str
 ) -> None:
     query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
-    assert ig.webhook.verify(WebhookRequest("GET", None, {}, query, b"")).hint == shown
+    assert ig.webhook.verification.verify(WebhookRequest("GET", None, {}, query, b"")).hint == shown
 
 
 # What anybody may send turns nothing red
@@ -437,10 +437,10 @@ def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, me
 @pytest.mark.parametrize(
     ("way", "own", "place"),
     [
-        ("facebook", False, "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_SECRET"),
-        ("login", False, "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_SECRET"),
-        ("facebook", True, "Your own Meta app"),
-        ("login", True, "Your own Meta app"),
+        ("facebook_login", False, "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_SECRET"),
+        ("instagram_login", False, "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_SECRET"),
+        ("facebook_login", True, "Your own Meta app"),
+        ("instagram_login", True, "Your own Meta app"),
     ],
 )
 def test_a_bad_signature_names_which_secret_to_copy_and_where_to(
@@ -449,16 +449,16 @@ def test_a_bad_signature_names_which_secret_to_copy_and_where_to(
     journeys.set_up(ig, meta)
     workspace = world.workspace()
     if own:
-        name = "facebook" if way == "facebook" else "instagram"
+        name = "facebook" if way == "facebook_login" else "instagram"
         values = {f"{name}_app_id": world.APP_ID, f"{name}_app_secret": world.SECRET}
-        ig.apps.save(workspace, values)
-    account = journeys.journey(getattr(ig, way).SIGN_IN, workspace)
+        ig.connect.apps.save(workspace, values)
+    account = journeys.journey(getattr(ig.connect, way).SIGN_IN, workspace)
     assert isinstance(account, AccountRef)
     wrong_signature(ig, meta, account)
     found = findings(ig, account)
     assert place in found["signature"].fix
     assert world.APP_ID in found["signature"].fix
-    assert ("Instagram App Secret" in found["signature"].fix) is (way == "login")
+    assert ("Instagram App Secret" in found["signature"].fix) is (way == "instagram_login")
     assert not [one for one in found.values() if world.SECRET[:6] in one.evidence + one.fix]
 
 

@@ -51,7 +51,7 @@ class Desk:
         return body
 
     def deliver(self, body: bytes, *, work: bool = True) -> None:
-        accepted = self.ig.webhook.authenticate(world.post(body))
+        accepted = self.ig.webhook.verification.authenticate(world.post(body))
         self.journal.ingest(
             source="/addons/instagram/webhook",
             channel="instagram",
@@ -228,7 +228,7 @@ def test_files_of_the_spool_that_were_put_aside_forget_it(desk: Desk) -> None:
     alone = payload(entry(said(words=f"{SECRET} alone")))
     spool = Spool(desk.folder / "spool")
     for low, raw in enumerate((body, alone)):
-        accepted = desk.ig.webhook.authenticate(world.post(raw))
+        accepted = desk.ig.webhook.verification.authenticate(world.post(raw))
         id_ = request_id(clock.now(), low)
         spool.keep(
             Delivery(

@@ -14,11 +14,15 @@ from host.sdk.pages import AdminPage, Job, Migrations
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import WebhookRoute
 
-from . import card, inspection, leaving, renewal, rules, views, watchdog, webhook
-from .below import card as below_card
-from .below.channel import CommentsAdapter
+from . import card, rules
 from .channel import InstagramAdapter
+from .comments import card as comments_card
+from .comments.channel import CommentsAdapter
 from .config import CHANNEL, WEBHOOK_PATH
+from .connect import clean_up
+from .monitoring import inspection, renewal, watchdog
+from .overview import views
+from .webhook import verification
 
 
 @hookimpl
@@ -28,7 +32,7 @@ def register_channels() -> Sequence[ChannelAdapter]:
 
 @hookimpl
 def register_settings_cards() -> Sequence[SettingsCard]:
-    return [card.CARD, below_card.CARD]
+    return [card.CARD, comments_card.CARD]
 
 
 @hookimpl
@@ -37,8 +41,8 @@ def register_webhook_routes() -> Sequence[WebhookRoute]:
         WebhookRoute(
             path=WEBHOOK_PATH,
             channel=CHANNEL,
-            authenticate=webhook.authenticate,
-            verify=webhook.verify,
+            authenticate=verification.authenticate,
+            verify=verification.verify,
             quick=True,
         )
     ]
@@ -56,12 +60,12 @@ def register_admin_pages() -> Sequence[AdminPage]:
 
 @hookimpl
 def register_blueprints() -> Sequence[Blueprint]:
-    return [views.bp, leaving.bp]
+    return [views.bp, clean_up.bp]
 
 
 @hookimpl
 def register_jobs() -> Sequence[Job]:
-    return [inspection.JOB, leaving.JOB, renewal.JOB, inspection.WARNED_JOB, watchdog.JOB]
+    return [inspection.JOB, clean_up.JOB, renewal.JOB, inspection.WARNED_JOB, watchdog.JOB]
 
 
 @hookimpl

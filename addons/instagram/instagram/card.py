@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
 from host.sdk import clock, db
+from host.sdk.accounts import AccountState
 from host.sdk.cards import Advice, CardAction, CardStatus, Copyable, SettingsCard, Step
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
@@ -16,12 +19,13 @@ from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, unseal
 
-from . import apps, appwebhook, comments, config, dashboard, facebook, login, permissions
+from . import config, dashboard, permissions
 from .accounts import credentials, new_verify_token, place, set_verify_token
-from .cardfacts import CardFacts, load
-from .connect import WAY, connect, disconnect
-from .diagnose import LEAD_HERE, diagnose
-from .fields import (
+from .config import COMMENTS_CHANNEL
+from .connect import app_webhook, apps, comments_switch, facebook_login, instagram_login
+from .connect.app_webhook import AppProofs, proofs_of
+from .connect.connecting import WAY, connect, disconnect
+from .connect.fields import (
     APP_SECRET,
     FIELDS,
     HUMAN_AGENT,
@@ -33,12 +37,102 @@ from .fields import (
     PAGE_NAME,
     TOKEN,
 )
+from .diagnose.diagnosis import LEAD_HERE, diagnose
+from .diagnose.sending import LATE_OFF
 from .graph import GraphError
-from .models import InstagramAccount
-from .refusing import LATE_OFF
-from .watchdog import look_after
+from .models import InstagramAccount, WorkspaceApp
+from .monitoring.inspection import PERMISSIONS
+from .monitoring.watchdog import look_after
 
 PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """Stored facts about one account, for its card.
+
+    :param messages: whether the messages of these credentials are connected; *comments*: whether comments
+        are.
+    :param own_app: whether its Meta app is its workspace's own.
+    :param warned: permissions already named in a warning of the host.
+    """
+
+    row: InstagramAccount
+    way: str
+    state: str
+    connected_at: datetime
+    last_event_at: datetime | None
+    messages: bool
+    comments: bool
+    held_comments: bool
+    own_app: bool
+    warned: Collection[str]
+    proofs: AppProofs
+
+
+def load_facts(accounts: Sequence[AccountRef]) -> dict[int, CardFacts]:
+    """Return the facts of accounts by id, except those without credentials.
+
+    It runs six statements, because the page of all accounts shows many.
+    """
+    host, warnings = db.host_table("channel_accounts"), db.host_table("account_warnings")
+    homes = {
+        one.id: one.beside_id if one.channel == COMMENTS_CHANNEL and one.beside_id else one.id
+        for one in accounts
+    }
+    known = {*homes, *homes.values()}
+    columns = host.c.id, host.c.channel, host.c.beside_id, host.c.state, host.c.way
+    beside = sa.and_(host.c.beside_id.in_(known), host.c.channel == COMMENTS_CHANNEL)
+    seen_query = sa.select(*columns, host.c.connected_at, host.c.last_event_at).where(
+        sa.or_(host.c.id.in_(known), beside)
+    )
+    with db.read() as session:
+        seen = {one.id: one for one in session.execute(seen_query)}
+        live = [one for one in seen.values() if one.state != AccountState.DISCONNECTED]
+        messages = {one.id for one in live}
+        comments = {one.beside_id for one in live if one.channel == COMMENTS_CHANNEL}
+        held = {
+            one.beside_id
+            for one in live
+            if one.channel == COMMENTS_CHANNEL
+            and one.state == AccountState.NEEDS_RECONNECT
+            and one.beside_id in seen
+            and seen[one.beside_id].state == AccountState.CONNECTED
+        }
+        rows = {
+            row.account_id: row
+            for row in session.scalars(
+                sa.select(InstagramAccount).where(InstagramAccount.account_id.in_(known))
+            )
+        }
+        brought_query = sa.select(WorkspaceApp).where(
+            WorkspaceApp.workspace_id.in_({one.workspace_id for one in accounts})
+        )
+        brought = {(one.workspace_id, one.flavour): one.app_id for one in session.scalars(brought_query)}
+        warned_query = sa.select(warnings.c.account_id, warnings.c.stage).where(
+            warnings.c.account_id.in_(homes), warnings.c.kind == PERMISSIONS
+        )
+        warned = {account_id: stage.split(",") for account_id, stage in session.execute(warned_query)}
+    proofs = proofs_of(list(rows.values()))
+    found = {}
+    for account in accounts:
+        row, host_row = rows.get(account.id) or rows.get(homes[account.id]), seen.get(account.id)
+        if row is None or host_row is None:
+            continue
+        found[account.id] = CardFacts(
+            row=row,
+            way=host_row.way,
+            state=host_row.state,
+            connected_at=host_row.connected_at,
+            last_event_at=host_row.last_event_at,
+            messages=row.account_id in messages,
+            comments=row.account_id in comments - held,
+            held_comments=row.account_id in held,
+            own_app=bool(row.app_id) and brought.get((account.workspace_id, row.flavour)) == row.app_id,
+            warned=warned.get(account.id, ()),
+            proofs=proofs[row.account_id],
+        )
+    return found
 
 
 def status(account: AccountRef) -> CardStatus:
@@ -48,7 +142,7 @@ def status(account: AccountRef) -> CardStatus:
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
     """Return the contents of the cards of *accounts*, by id."""
-    facts = load(accounts)
+    facts = load_facts(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 
 
@@ -63,7 +157,9 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
         notices = _first_message(account, facts, pasted=pasted)
         notices += _lacking(account, facts)
     if facts.held_comments:
-        notices.append(("bad", _("Comments stopped."), f"{_(comments.LOST)} {_(comments.LOST_STEP)}"))
+        notices.append(
+            ("bad", _("Comments stopped."), f"{_(comments_switch.LOST)} {_(comments_switch.LOST_STEP)}")
+        )
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
         unseal(row.token, place(row, "token"))
@@ -80,7 +176,7 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     return CardStatus(
         facts=_facts(row),
         steps=steps(account, facts),
-        abilities=comments.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
+        abilities=comments_switch.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
         # If people sign in, an admin sets the webhook once for the app.
         copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
         notices=notices,
@@ -121,7 +217,7 @@ def steps(account: AccountRef, facts: CardFacts) -> list[Step]:
         ),
         Step(
             _("Comment on a post of %(handle)s", handle=account.handle)
-            if comments.is_one(account)
+            if comments_switch.is_one(account)
             else _("Send a message to %(handle)s", handle=account.handle),
             _("From any other Instagram account"),
             False,
@@ -139,13 +235,13 @@ def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
             _("Token"),
             _("Valid until %(date)s", date=format_date(end)) if end else _("Doesn't expire"),
         ),
-        (_("Token permissions"), comments.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
+        (_("Token permissions"), comments_switch.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
     ]
 
 
 def _lacking(account: AccountRef, facts: CardFacts) -> list[tuple[str, str, str]]:
     """Return what missing permissions prevent. The host warns about revoked ones."""
-    with_comments = comments.is_one(account) or facts.comments
+    with_comments = comments_switch.is_one(account) or facts.comments
     missing = permissions.missing(config.Flavour(facts.row.flavour), facts.row.scopes, comments=with_comments)
     missing = [name for name in missing if name not in facts.warned]
     if not missing:
@@ -230,14 +326,14 @@ def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
     :raises ValueError: with a sentence, if Meta rejects it.
     """
     try:
-        led = appwebhook.lead_here(account, take_over=True)
+        led = app_webhook.lead_here(account, take_over=True)
     except SecretUnreadableError:
         raise ValueError(_("The stored credentials can't be read.")) from None
     except GraphError as error:
         by_hand = _("Enter the URL and verify token in the Meta app yourself.")
         told = _("Meta rejected it: %(words)s", words=error.quote)
         raise ValueError(f"{told} {by_hand}") from None
-    if led is not appwebhook.Led.HERE:
+    if led is not app_webhook.Led.HERE:
         raise ValueError(
             _(
                 "Lobby doesn't have the Meta app's ID and secret. Enter the URL and verify "
@@ -286,7 +382,7 @@ CARD = SettingsCard(
         "Paste the credentials of your own Meta app. When you save, Lobby checks them with Meta and "
         "subscribes the Page."
     ),
-    sign_ins=(facebook.SIGN_IN, login.SIGN_IN),
+    sign_ins=(facebook_login.SIGN_IN, instagram_login.SIGN_IN),
     diagnose=diagnose,
     workspace=apps.PAGE,
     actions=(
@@ -307,7 +403,7 @@ CARD = SettingsCard(
             listed=False,
         ),
         CardAction(name=LATE_OFF, label=lazy_gettext("Turn off"), run=late_replies_off, listed=False),
-        comments.ACTION,
+        comments_switch.ACTION,
     ),
     advice=Advice(
         when=lazy_gettext("You have your own Meta app"),

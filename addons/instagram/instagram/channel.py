@@ -43,24 +43,14 @@ from host.sdk.messages import InboundAttachment, InboundChange, MessageDetails
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
-from . import (
-    blocking,
-    events,
-    greeting,
-    history,
-    outgoing,
-    pace,
-    policy,
-    products,
-    routing,
-    sending,
-    stories,
-    thread,
-)
+from . import messenger_profile, outgoing, pace, policy, routing
 from .accounts import Credentials, book, credentials
+from .capabilities import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
 from .config import CHANNEL, Flavour, media_hosts
-from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
-from .profiles import fetch, fetch_several
+from .customers import block, fetch, fetch_several
+from .history import catch_up, second_look
+from .sending import replies, unconfirmed
+from .webhook import events, products, stories
 
 log = logging.getLogger(__name__)
 
@@ -87,16 +77,16 @@ class InstagramAdapter(ChannelAdapter):
         return policy.reply_policy(context)
 
     def send(self, request: SendRequest) -> SendResult:
-        return sending.send(self._credentials(request.account), request)
+        return replies.send(self._credentials(request.account), request)
 
     def react(self, request: ReactRequest) -> SendResult:
-        return sending.react(self._credentials(request.account), request)
+        return replies.react(self._credentials(request.account), request)
 
     def show_typing(self, account: AccountRef, contact: str, on: bool) -> None:
-        sending.act(self._credentials(account), contact, "typing_on" if on else "typing_off")
+        replies.act(self._credentials(account), contact, "typing_on" if on else "typing_off")
 
     def mark_seen(self, account: AccountRef, contact: str) -> None:
-        sending.act(self._credentials(account), contact, "mark_seen")
+        replies.act(self._credentials(account), contact, "mark_seen")
 
     def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
         return routing.take(self._credentials(account), contact, note)
@@ -105,19 +95,19 @@ class InstagramAdapter(ChannelAdapter):
         return routing.hand_on(self._credentials(account), contact, to, note)
 
     def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
-        return blocking.block(self._credentials(account), contact, on)
+        return block(self._credentials(account), contact, on)
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
-        return greeting.read_ice_breakers(self._credentials(account))
+        return messenger_profile.read_ice_breakers(self._credentials(account))
 
     def set_ice_breakers(self, account: AccountRef, wanted: IceBreakers) -> IceBreakers | ProviderProblem:
-        return greeting.write_ice_breakers(self._credentials(account), wanted)
+        return messenger_profile.write_ice_breakers(self._credentials(account), wanted)
 
     def menu(self, account: AccountRef) -> Menu | ProviderProblem:
-        return greeting.read_menu(self._credentials(account))
+        return messenger_profile.read_menu(self._credentials(account))
 
     def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
-        return greeting.write_menu(self._credentials(account), wanted)
+        return messenger_profile.write_menu(self._credentials(account), wanted)
 
     def limits(
         self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
@@ -127,22 +117,22 @@ class InstagramAdapter(ChannelAdapter):
 
     def search(self, request: SearchRequest) -> SearchResult:
         found = self._credentials(request.account)
-        return thread.search(found, request)
+        return unconfirmed.search(found, request)
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
         return [stories.look_up(self._credentials(account), what)]
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
-        return history.threads(self._credentials(account), account, after)
+        return catch_up.threads(self._credentials(account), account, after)
 
     def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
-        return history.read(self._credentials(account), account, thread, after)
+        return catch_up.read(self._credentials(account), account, thread, after)
 
     def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
-        return history.newest(self._credentials(account), account, after)
+        return second_look.newest(self._credentials(account), account, after)
 
     def latest(self, account: AccountRef, thread: HistoryThread) -> Sequence[LatestMessage] | HistoryTrouble:
-        return history.latest(self._credentials(account), account, thread)
+        return second_look.latest(self._credentials(account), account, thread)
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
         found = self._credentials(account)

@@ -21,7 +21,6 @@ import msgspec
 from host.sdk import strictjson
 from host.sdk.errors import FetchError, ProviderError
 from host.sdk.http import Client, Multipart, Response
-from host.sdk.messages import OutgoingFile
 from host.sdk.secrets import Secret
 
 from . import config
@@ -39,7 +38,6 @@ from .answers import (
     TokenFacts,
     UploadAnswer,
 )
-from .messages import SAMPLE_NAMES, upload_form
 from .values import clean, loads, mapping
 
 T = TypeVar("T")
@@ -249,16 +247,8 @@ class Graph:
             heard(usage)
         return found
 
-    def upload(self, node: str, file: OutgoingFile) -> UploadAnswer:
-        """Upload *file*; the id in the response is used to send it."""
-        form = Multipart(
-            fields=upload_form(file.kind),
-            file_field="filedata",
-            name=SAMPLE_NAMES.get(file.content_type, "file"),
-            content_type=file.content_type,
-            size=file.size,
-            open=file.open,
-        )
+    def upload(self, node: str, form: Multipart) -> UploadAnswer:
+        """Upload the file in *form*; the id in the response is used to send it."""
         return self.call(
             "POST", f"{node}/message_attachments", UploadAnswer, multipart=form, patience=UPLOAD_SECONDS
         )

@@ -13,10 +13,10 @@ from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage, ToldReaction
 
-from . import products
 from .config import CHANNEL
-from .events import EMOJI, OTHER
 from .values import identifier, mapping, text
+from .webhook import products
+from .webhook.events import EMOJI, OTHER
 
 COMPLETED = "message.completed"
 STORY_MENTION = f"{CHANNEL}.story_mention"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.i18n import noop
 
-from .messages import HUMAN_AGENT
+from .sending.requests import HUMAN_AGENT
 
 WINDOW = timedelta(hours=24)
 HUMAN_AGENT_WINDOW = timedelta(days=7)

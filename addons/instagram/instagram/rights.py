@@ -19,10 +19,11 @@ from host.sdk.channel import Held
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
 
-from . import comments, config, permissions, restrictions
+from . import config, permissions, restrictions
 from .accounts import Credentials, credentials
-from .checks import is_permission
 from .config import CHANNEL, COMMENTS_CHANNEL, Flavour
+from .connect import comments_switch
+from .connect.checks import is_permission
 from .errors import CatalogueEntry, catalogue, classify, problem
 from .graph import GraphError
 
@@ -130,7 +131,7 @@ def _gone(found: Credentials, wanted: Sequence[str], error: GraphError) -> str |
         scopes = None if named is None else [name for name in found.scopes if name != named]
     if scopes is None:
         return None
-    db.write(comments.note_scopes, found.account_id, list(scopes))
+    db.write(comments_switch.note_scopes, found.account_id, list(scopes))
     return next((name for name in wanted if name in LOST and name not in scopes), None)
 
 
@@ -162,13 +163,13 @@ def _is_back(found: Credentials, reason: str) -> bool:
         facts = found.graph().token_facts()
         if not facts.is_valid or lost not in facts.scopes:
             return False
-        db.write(comments.note_scopes, found.account_id, list(facts.scopes))
+        db.write(comments_switch.note_scopes, found.account_id, list(facts.scopes))
         return True
     if lost is not None and lost not in permissions.must(found.flavour):
         return False  # only a new sign-in gives it
     _read(found)
     if lost is not None:
-        db.write(comments.note_scopes, found.account_id, list(dict.fromkeys((*found.scopes, lost))))
+        db.write(comments_switch.note_scopes, found.account_id, list(dict.fromkeys((*found.scopes, lost))))
     return True
 
 

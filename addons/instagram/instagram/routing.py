@@ -14,7 +14,7 @@ from host.sdk.i18n import noop
 from .accounts import Credentials
 from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import GraphError
-from .sending import NO_CREDENTIALS
+from .sending.replies import NO_CREDENTIALS
 
 LONGEST_NOTE = 1000
 NOT_GIVEN = CatalogueEntry(

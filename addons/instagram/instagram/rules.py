@@ -10,8 +10,8 @@ from host.sdk.messages import MessageKind
 from host.sdk.rules import AskedAbout, AssistantTool, React, RuleAction, RuleCondition, UsedFor
 
 from . import accounts, posts
+from .capabilities import HEART
 from .config import CHANNEL
-from .limits import HEART
 
 _NO_MESSAGES = frozenset(
     {

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from addons.instagram.instagram import outgoing
-from addons.instagram.instagram.below import outgoing as below
+from addons.instagram.instagram.comments import outgoing as comments
 from clients.python.tests import typed_sequences
 from clients.python.tests.standin import KEY, Asked, Reply, StandIn
 from host.events.catalogue import KINDS
@@ -51,7 +51,7 @@ def test_every_hint_of_a_dict_can_be_read_by_programs() -> None:
 
 def test_names_of_events_are_those_that_the_desk_and_instagram_declare() -> None:
     assert typing.get_args(event_data.DeskEventName) == tuple(KINDS)
-    adds = [kind.name for kind in (*outgoing.KINDS, *below.KINDS)]
+    adds = [kind.name for kind in (*outgoing.KINDS, *comments.KINDS)]
     assert typing.get_args(instagram.InstagramEventName) == tuple(adds)
     groups = {f"{name.partition('.')[0]}.*" for name in KINDS}
     assert set(typing.get_args(event_data.DeskEventGroup)) == groups

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from addons.instagram.instagram import outgoing
-from addons.instagram.instagram.below import outgoing as below
+from addons.instagram.instagram.comments import outgoing as comments
 from host.events.catalogue import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +93,7 @@ def test_names_of_events_are_those_that_the_desk_and_instagram_declare() -> None
     (listed,) = re.findall(r"^export interface EventData \{$(.*?)^\}$", made, re.MULTILINE | re.DOTALL)
     assert re.findall(r'^  "([\w.]+)":', listed, re.MULTILINE) == list(KINDS)
     by_hand = (ROOT / "src" / "instagram.ts").read_text()
-    adds = [kind.name for kind in (*outgoing.KINDS, *below.KINDS)]
+    adds = [kind.name for kind in (*outgoing.KINDS, *comments.KINDS)]
     assert re.findall(r'^  "([\w.]+)":', by_hand, re.MULTILINE) == adds
 
 

@@ -1,0 +1,1 @@
+"""Connecting and disconnecting: sign-in with Meta, pasted credentials, the Meta app and its webhook."""

@@ -1,0 +1,1 @@
+"""Reading conversations that no webhook brought: earlier ones, and messages missed since."""

@@ -1,0 +1,1 @@
+"""Background jobs that watch connected accounts and renew their tokens."""

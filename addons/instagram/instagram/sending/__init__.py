@@ -1,0 +1,1 @@
+"""Sending: requests for the Send API, Meta's answers, and messages whose sending was not confirmed."""
