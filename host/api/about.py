@@ -64,17 +64,15 @@ def get_me(call: Call) -> Me:
     """The key of the request: its name, what it can do and until when."""
     caller = call.caller
     standing = g.api_standing
-    return Me(
-        name=caller.name,
+    return Me.of(
+        caller,
         workspace=MyWorkspace(id=caller.workspace_id, name=caller.workspace),
         scopes=sorted(caller.scopes),
         before_scopes=caller.before,
         accounts=None if caller.accounts is None else sorted(caller.accounts),
         teams=sorted(caller.team_ids) or None,
-        automatic=caller.automatic,
-        expires_at=caller.expires_at,
         read_only=caller.archived,
-        rate_limit=RateLimit(limit=standing.limit, remaining=standing.remaining, reset=standing.reset),
+        rate_limit=RateLimit.of(standing),
         version=__version__,
     )
 

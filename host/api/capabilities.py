@@ -25,41 +25,26 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     sends += ["post"] if found.own_post else []
     sends += [kind.value for kind in (MessageKind.LOCATION, MessageKind.CONTACTS) if kind in found.sends]
     private = found.private_replies
-    return shapes.Capabilities(
+    return shapes.Capabilities.of(
+        found,
         kinds=sorted(sends),
-        text_limit_bytes=found.text_limit_bytes,
-        text_limit_unit=found.text_limit_unit,
         files={
             str(kind): shapes.FileLimits(
                 content_types=sorted(limits.content_types), max_bytes=limits.max_bytes
             )
             for kind, limits in sorted(found.media.items())
         },
-        images_per_message=found.images_per_message,
-        text_with_files=found.text_with_files,
         captions=None
         if found.captions is None
         else shapes.CaptionLimits(length=found.captions.length, kinds=sorted(found.captions.kinds)),
-        files_bytes=found.files_bytes,
-        formatting=found.formatting,
-        can_start=found.can_start,
         copies=None if found.copies is None else found.copies.most,
-        forwards=found.forwards,
         quick_replies=_quick_replies(found.quick_replies),
         template=_same(found.template, shapes.TemplateLimits),
         buttons=_same(found.buttons, shapes.ButtonsLimits),
         most_products=found.product_template,
-        provider_files=found.provider_files,
-        reply_quote=found.reply_quote,
         reactions=None if found.reactions is None else sorted(found.reactions),
-        typing=found.typing,
-        mark_seen=found.mark_seen,
         ice_breakers=_same(found.ice_breakers, shapes.IceBreakerLimits),
         menu=_same(found.menu, shapes.MenuLimits),
-        thread_control=found.thread_control,
-        thread_release=found.thread_release,
-        blocks=found.blocks,
-        public=found.public,
         private_only=sorted(found.private_only),
         private_replies=None
         if private is None
@@ -80,13 +65,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
 def _quick_replies(found: QuickReplyLimits | None) -> shapes.QuickReplyLimits | None:
     if found is None:
         return None
-    return shapes.QuickReplyLimits(
-        most=found.most,
-        title_length=found.title_length,
-        payload_length=found.payload_length,
-        asks=sorted(found.asks),
-        unique=found.unique,
-    )
+    return shapes.QuickReplyLimits.of(found, asks=sorted(found.asks))
 
 
 def _same(limits: Any, shape: type[S]) -> S | None:

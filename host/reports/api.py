@@ -191,21 +191,16 @@ def _days(query: AnalyticsQuery, now: datetime) -> Days:
 
 
 def _numbers(found: Totals) -> Numbers:
-    return Numbers(
-        received=found.received,
-        sent=found.sent or 0,  # None only by label, which nobody can ask for here
-        created=found.created,
+    return Numbers.of(
+        found,
+        sent=found.sent or 0,
         reopened=found.reopened or 0,
-        closed=found.closed,
         first_response=_took(found.first),
         next_responses=_took(found.next),
         resolution=_took(found.resolve),
         windows_missed=found.missed,
         answers_with_target=found.promised,
         answers_in_time=found.in_time,
-        sent_automatically=found.sent_automatically,
-        sent_by_campaigns=found.sent_by_campaigns,
-        closed_automatically=found.closed_automatically,
     )
 
 

@@ -125,14 +125,7 @@ def search(call: Call, query: SearchQuery) -> SearchResults:
     return SearchResults(
         data=hits,
         contacts=[
-            FoundContact(
-                contact_id=one.contact_id,
-                conversation_id=one.conversation_id,
-                name=one.name,
-                handle=one.handle,
-                channel=one.channel,
-                last_message_at=one.last_message_at,
-            )
+            FoundContact.of(one)
             for one in people
             if one.conversation_id is not None and one.channel and one.last_message_at is not None
         ],

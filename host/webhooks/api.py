@@ -233,20 +233,7 @@ NOT_USABLE = (BodyError, AddressError, UnknownEventError, OtherAccountsError, Ot
 
 def shown(row: Row) -> Endpoint:
     """Return an endpoint as the API shows it."""
-    return Endpoint(
-        id=row.id,
-        url=row.url,
-        events=row.events,
-        accounts=row.accounts,
-        labels=row.labels or [],
-        both=row.both_names,
-        ordered=row.ordered,
-        state=cast(Any, row.state),
-        reason=cast(Any, row.reason),
-        failing_since=row.failing_since,
-        old_secret_until=row.old_until,
-        created_at=row.created_at,
-    )
+    return Endpoint.of(row, labels=row.labels or [], both=row.both_names, old_secret_until=row.old_until)
 
 
 def _current(session: Session, call: Call, endpoint_id: int) -> Endpoint:
@@ -368,18 +355,13 @@ def test_endpoint(call: Call, endpoint_id: int) -> Delivery:
 
 def delivery(line: LoggedDelivery) -> Delivery:
     """Return a delivery as the API shows it."""
-    return Delivery(
-        id=line.id,
+    return Delivery.of(
+        line,
         event_id=line.body_id,
         event=line.name,
         state=cast(Any, line.state.value),
-        attempts=line.attempts,
-        next_at=line.next_at,
-        status=line.status,
         words=line.words or "",
         tries=[Try(at=one.at, status=one.status, milliseconds=one.ms) for one in line.tries],
-        erased=line.erased,
-        created_at=line.created_at,
     )
 
 

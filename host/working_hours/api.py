@@ -124,12 +124,7 @@ def _answer(call: Call, loaded: LoadedHours, team_id: int | None) -> BusinessHou
     is_open = holds.is_open(call.now)
     return BusinessHours(
         week=None if kept.week is None else Week(**dict(zip(DAY_KEYS, map(_shown, kept.week), strict=True))),
-        exceptions=[
-            HoursException(
-                first=one.first, last=one.last, hours=_shown(one.spans), name=one.name, yearly=one.yearly
-            )
-            for one in kept.exceptions
-        ],
+        exceptions=[HoursException.of(one, hours=_shown(one.spans)) for one in kept.exceptions],
         timezone=kept.timezone,
         version=kept.version,
         open=is_open,

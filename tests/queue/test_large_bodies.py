@@ -20,6 +20,7 @@ from host.queue.bodies import stored, writing
 from host.queue.journal import Journal, JournalUnavailableError
 from host.queue.spool import Delivery, request_id
 from host.sdk.webhooks import Envelope
+from tests.helpers import do_desk
 
 
 def content(size: int, seed: int = 0) -> bytes:
@@ -190,7 +191,7 @@ def test_an_event_is_replayed_whole(journal: Journal) -> None:
     body = content(MOST_IN_ROW + 5)
     put(journal, body)
     settle(EventState.DEAD)
-    db.write(replay.replay, events()[0].id)
+    do_desk(replay.replay, events()[0].id)
     assert bodies() == [body]
 
 

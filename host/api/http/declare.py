@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, NamedTuple, TypeVar
+from functools import cache, partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, TypeVar
 
 import msgspec
+from flask import Response
 from msgspec import Meta
 
 from host.api.http.errors import BodyError
@@ -69,13 +71,38 @@ TAGS: dict[str, str] = {
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base class of all requests and answers: camelCase, no unknown fields."""
 
+    @classmethod
+    def of(cls, source: object, /, **computed: Any) -> Self:
+        """Return an answer with the values that *source* has under the names of its fields.
+
+        Nothing is checked, so that a stored value longer than today's limit is shown as it is.
+
+        :param computed: the fields that *source* has not, or not in this form.
+        """
+        names, read = _same(cls, tuple(computed))
+        return cls(**dict(zip(names, read(source), strict=True)), **computed)
+
+
+@cache
+def _same(
+    answer: type[Wire], computed: tuple[str, ...]
+) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    """Return the fields of *answer* but those *computed*, and what reads them, kept for the next row."""
+    names = tuple(name for name in answer.__struct_fields__ if name not in computed)
+    read = attrgetter(*names)
+    return names, read if len(names) > 1 else lambda source: (read(source),)
+
 
 class Nothing(Wire, frozen=True):
     """No parameters."""
 
 
-class Binary:
-    """Marker for an answer that is a file."""
+if TYPE_CHECKING:
+    Binary = Response
+else:
+
+    class Binary:
+        """The answer of a route that sends a file."""
 
 
 class Refused(NamedTuple):

@@ -376,21 +376,16 @@ def _body(given: AssistantBodyInput, call: Call, before: Body | None) -> Body:
 
 
 def _shown_cap(one: Cap) -> AssistantCap:
-    return AssistantCap(turns=one.turns, tokens=one.tokens, money=one.money)
+    return AssistantCap.of(one)
 
 
 def _shown_body(one: Body | None) -> AssistantBody | None:
     if one is None:
         return None
     limits = one.limits
-    return AssistantBody(
-        prompt=one.prompt,
-        announces=one.announces,
-        announcement=one.announcement,
-        tells_handoff=one.tells_handoff,
-        handoff=one.handoff,
+    return AssistantBody.of(
+        one,
         phrases=list(one.phrases),
-        pause=one.pause,
         limits=AssistantLimits(
             conversation=_shown_cap(limits.conversation),
             day=_shown_cap(limits.day),
@@ -403,28 +398,20 @@ def _shown_body(one: Body | None) -> AssistantBody | None:
 
 
 def _place(one: AccountMode, earned: Mapping[int, int]) -> AssistantPlace:
-    return AssistantPlace(
-        account_id=one.account_id,
-        channel=one.channel,
+    return AssistantPlace.of(
+        one,
         name=one.account,
         mode=cast(Any, str(one.mode)),
         answers_on=cast(Any, sorted(map(str, one.answers_on))),
-        needed=one.needed,
         earned=earned.get(one.account_id, 0),
         opened_by=one.opened_by or None,
-        changed_at=one.changed_at,
     )
 
 
 def _shown(session: Session, one: AssistantSummary) -> Assistant:
     earned = assistants.earned(session, one.id, [place.account_id for place in one.places])
-    return Assistant(
-        id=one.id,
-        name=one.name,
-        version=one.version,
-        changed_at=one.changed_at,
-        stopped_at=one.stopped_at,
-        model_id=one.model_id,
+    return Assistant.of(
+        one,
         body=_shown_body(assistants.body_of(session, session.get_one(Row, one.id))),
         accounts=[_place(place, earned) for place in one.places],
     )
@@ -618,7 +605,7 @@ def _counts(one: TurnCounts) -> AssistantCounts:
 
 
 def _spent(one: Spent) -> AssistantSpent:
-    return AssistantSpent(turns=one.turns, tokens=one.tokens, money=one.money)
+    return AssistantSpent.of(one)
 
 
 @routes.get("/language-models", "List language models")
@@ -626,9 +613,4 @@ def list_language_models(call: Call) -> LanguageModels:
     """Models that an assistant can use. They are set up on the desk's pages."""
     query = sa.select(ModelRow).where(ModelRow.workspace_id == call.workspace_id).order_by(ModelRow.id)
     with db.read() as session:
-        return LanguageModels(
-            data=[
-                LanguageModel(id=one.id, name=one.name, model=one.model, currency=one.currency)
-                for one in session.scalars(query)
-            ]
-        )
+        return LanguageModels(data=[LanguageModel.of(one) for one in session.scalars(query)])

@@ -121,17 +121,7 @@ EXAMPLE: dict[str, Any] = {"question": "Do you ship to Norway?", "says": ["14 â‚
 
 
 def _shown(row: Row) -> AssistantCase:
-    return AssistantCase(
-        id=row.id,
-        question=row.question,
-        hands_over=row.hands_over,
-        says=list(map(str, row.says)),
-        never_says=list(map(str, row.never_says)),
-        passed=row.passed,
-        tried_version=row.tried_version,
-        answer=row.answer,
-        conversation_id=row.conversation_id,
-    )
+    return AssistantCase.of(row, says=list(map(str, row.says)), never_says=list(map(str, row.never_says)))
 
 
 def _wanted(body: CreateAssistantCase | ReplaceAssistantCase) -> CaseInput:
@@ -237,15 +227,6 @@ def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> TriedCase
     only = None if body.cases is UNSET else body.cases
     tried, left = trials.try_cases(call.workspace_id, assistant_id, only=only)
     return TriedCases(
-        data=[
-            TriedCase(
-                case_id=one.id,
-                passed=one.passed,
-                answer=one.answer,
-                hands_over=one.hands_over,
-                problem=one.problem or None,
-            )
-            for one in tried
-        ],
+        data=[TriedCase.of(one, case_id=one.id, problem=one.problem or None) for one in tried],
         left=left,
     )

@@ -118,15 +118,13 @@ EXAMPLE = {
 
 
 def _shown(one: Row | entries.EntrySummary, text: str | None = None) -> KnowledgeEntry:
-    return KnowledgeEntry(
-        id=one.id,
+    return KnowledgeEntry.of(
+        one,
         kind=cast(Any, str(one.kind)),
-        title=one.title,
         questions=list(map(str, one.questions)),
         origin=one.origin or "",
         state=cast(Any, str(one.state)),
         problem=one.problem or None,
-        checked_at=one.checked_at,
         text=text,
     )
 

@@ -72,14 +72,11 @@ def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
         found = learning.past_answers_for(session, row, call.now, accounts=call.accounts)
     return PastAnswers(
         data=[
-            PastAnswer(
-                title=one.title,
-                text=one.text,
+            PastAnswer.of(
+                one,
                 personal=[part.text for part in one.parts if part.kind],
                 questions=list(one.questions),
-                times=one.times,
                 authors=list(one.by),
-                last_at=one.last_at,
                 dismissed_id=one.dismissed or None,
             )
             for one in found

@@ -91,28 +91,18 @@ class PlayedAnswer(Wire, frozen=True):
 
 def _shown(one: Played, currency: str | None) -> PlayedAnswer:
     there = one.there
-    return PlayedAnswer(
+    return PlayedAnswer.of(
+        one,
         outcome="failed" if one.failed else "hands_over" if one.hands_over else "answers",
         reason=one.reason or None,
-        because=one.because,
-        text=one.text,
         sources=[source(each) for each in one.sources if each.used],
         weighed=len(one.sources),
         offers=[each.title for each in one.offers],
-        tools=[
-            PlayedUse(tool=each.tool, arguments=dict(each.arguments), told=each.told, took_ms=each.took_ms)
-            for each in one.calls
-        ],
+        tools=[PlayedUse.of(each, arguments=dict(each.arguments)) for each in one.calls],
         model=one.model or None,
         tokens=one.tokens_in + one.tokens_out,
-        cost=one.cost,
         currency=currency,
-        took_ms=one.took_ms,
-        there=None
-        if there is None
-        else PlayedThere(
-            account=there.account, person_button=there.to_person, writes=there.writes, until=there.until
-        ),
+        there=None if there is None else PlayedThere.of(there, person_button=there.to_person),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from msgspec import Meta
@@ -68,15 +68,7 @@ class ApproveToolCall(Wire, frozen=True):
 
 
 def _shown(row: AssistantCall) -> AssistantToolCall:
-    return AssistantToolCall(
-        id=row.id,
-        turn_id=row.turn_id,
-        tool=row.tool,
-        arguments=row.arguments,
-        state=cast(Any, row.state),
-        result=row.result,
-        at=row.at,
-    )
+    return AssistantToolCall.of(row)
 
 
 @routes.get(

@@ -124,19 +124,12 @@ EXAMPLE: dict[str, Any] = {
 
 
 def _shown(row: Row, uses: int = 0, failed: int = 0) -> AssistantTool:
-    return AssistantTool(
-        id=row.id,
-        name=row.name,
-        title=row.title,
-        about=row.about,
-        url=row.url,
-        parameters=row.parameters,
-        header=row.header,
+    return AssistantTool.of(
+        row,
         has_secret=row.secret is not None,
         effect=cast(Any, row.effect if row.effect in set(ToolEffect) else str(ToolEffect.ASKS)),
         uses=uses,
         failed=failed,
-        created_at=row.created_at,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -126,40 +126,21 @@ class Judgement(Wire, frozen=True):
 
 def source(one: Cited) -> AssistantSource:
     """Return a source as the API shows it."""
-    return AssistantSource(
-        title=one.title,
-        kind=one.kind,
-        place=one.place,
-        entry_id=one.entry or None,
-        at=one.at or None,
-        citations=list(one.citations),
+    return AssistantSource.of(
+        one, entry_id=one.entry or None, at=one.at or None, citations=list(one.citations)
     )
 
 
 def shown(row: Row) -> AssistantTurn:
     """Return a turn as the API shows it."""
     cited = [strictjson.convert(one, Cited) for one in row.sources]
-    return AssistantTurn(
-        id=row.id,
+    return AssistantTurn.of(
+        row,
         at=row.created_at,
-        assistant_id=row.assistant_id,
-        version=row.version,
-        account_id=row.account_id,
-        conversation_id=row.conversation_id,
-        message_id=row.message_id,
-        mode=cast(Any, row.mode),
-        state=cast(Any, row.state),
-        outcome=cast(Any, row.outcome),
-        reason=row.reason,
-        text=row.text,
         sources=[source(one) for one in cited if one.used],
-        right=row.right,
         sent_message_id=row.sent_id,
         answered_message_id=row.answered_id,
-        model=row.model,
         tokens=row.tokens_in + row.tokens_out,
-        cost=row.cost,
-        took_ms=row.took_ms,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -63,22 +63,13 @@ State = Literal["connected", "needs_reconnect", "disconnected"]
 def shown(call: Call, row: ChannelAccount) -> shapes.Account:
     """Return an account as the API shows it."""
     adapter = call.adapter(row.channel)
-    return shapes.Account(
-        id=row.id,
+    return shapes.Account.of(
+        row,
         channel_id=row.uuid,
-        channel=row.channel,
         channel_name=call.directory.label(row.channel),
-        external_id=row.external_id,
-        name=row.name,
-        handle=row.handle,
-        state=cast(State, row.state),
         active=adapter is not None,
         capabilities=None if adapter is None else declared(adapter.capabilities_of(ref(row))),
         own_addresses=list(sender_address.choices(adapter, ref(row))),
-        connected_at=row.connected_at,
-        disconnected_at=row.disconnected_at,
-        last_event_at=row.last_event_at,
-        reply_target=row.reply_target,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
@@ -102,14 +102,10 @@ class DisconnectedAccount(Wire, frozen=True):
 
 
 def _field(one: Field) -> ChannelField:
-    return ChannelField(
-        name=one.name,
+    return ChannelField.of(
+        one,
         label=str(one.label),
         help=str(one.help),
-        kind=cast(Any, one.kind),
-        required=one.required,
-        secret=one.secret,
-        max_length=one.max_length,
         choices=[ChannelFieldChoice(value=value, label=str(label)) for value, label in one.choices],
     )
 

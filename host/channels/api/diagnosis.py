@@ -76,14 +76,8 @@ def diagnose_account(call: Call, account_id: int | str) -> Diagnosis:
         account_id=row.id,
         at=call.now,
         data=[
-            DiagnosisFinding(
-                name=one.name,
-                title=one.title,
-                verdict=cast('Literal["pass", "warn", "fail", "unknown"]', str(one.verdict)),
-                evidence=one.evidence,
-                fix=one.fix,
-                seen_at=one.seen_at,
-                old=one.old,
+            DiagnosisFinding.of(
+                one, verdict=cast('Literal["pass", "warn", "fail", "unknown"]', str(one.verdict))
             )
             for one in sorted(diagnosis.diagnose(card, row), key=lambda one: _ORDER.index(one.verdict))
         ],

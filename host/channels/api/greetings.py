@@ -225,10 +225,7 @@ def delete_ice_breakers(call: Call, account_id: int | str) -> None:
 
 def _shown_menu(found: Menu) -> MenuOfAccount:
     return MenuOfAccount(
-        locales={
-            locale: [MenuItem(title=one.title, payload=one.payload, url=one.url) for one in items]
-            for locale, items in found.items()
-        }
+        locales={locale: [MenuItem.of(one) for one in items] for locale, items in found.items()}
     )
 
 

@@ -79,13 +79,12 @@ class MessagePreview(Wire, frozen=True):
     "/messages/preview",
     "Preview a message",
     limited=True,
-    body=Sendable,
     other_form=OtherForm("content", SendContent),
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
     fields=FIELDS_OF_ERRORS,
 )
-def preview_message(call: Call, body: Any) -> MessagePreview:
+def preview_message(call: Call, body: Sendable) -> MessagePreview:
     """Takes the body of `POST /messages`, and answers with the messages that would be sent, or refuses it for
     the same reasons. It sends and stores nothing.
 

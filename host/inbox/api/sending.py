@@ -160,14 +160,13 @@ FIELDS_OF_ERRORS: dict[type[LobbyError], str] = {
     "/messages",
     "Send a message",
     limited=True,
-    body=Sendable,
     other_form=OtherForm("content", SendContent),
     location="/messages/{data.0.id}",
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
     fields=FIELDS_OF_ERRORS,
 )
-def send_message(call: Call, body: Any) -> shapes.Sent:
+def send_message(call: Call, body: Sendable) -> shapes.Sent:
     """Each `kind` has its own form of body. The account lists what its channel can send.
 
     A body with `content` is accepted, too: a channel by its public id, a recipient, a content, and what every

@@ -124,23 +124,17 @@ def list_templates(call: Call, account_id: int | str, query: TemplateQuery) -> A
 
 def _shown(template: channel.ApprovedTemplate) -> ApprovedTemplate:
     header = template.header
-    return ApprovedTemplate(
+    return ApprovedTemplate.of(
+        template,
         id=template.external_id,
-        name=template.name,
-        language=template.language,
         state=cast(Literal["approved"], template.state.value),
         reason=approved.why_not(template),
         category=_(template.category) if template.category else "",
         price=_(template.price) if template.price else "",
-        promotional=template.promotional,
         header=None if header is None else ApprovedHeader(kind=header.kind.value, text=header.text),
-        body=template.body,
-        footer=template.footer,
-        buttons=[ApprovedButton(title=one.title, url=one.url, phone=one.phone) for one in template.buttons],
+        buttons=[ApprovedButton.of(one) for one in template.buttons],
         parameters=[
-            ApprovedParameter(
-                key=one.key, label=approved.label_of(one), example=one.example, max_length=one.max_length
-            )
+            ApprovedParameter.of(one, label=approved.label_of(one))
             for one in approved.parameters_of(template)
         ],
     )

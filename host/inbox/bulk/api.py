@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
@@ -79,19 +79,7 @@ class BulkAction(Wire, frozen=True):
 
 
 def _shown(one: BulkProgress) -> BulkAction:
-    return BulkAction(
-        id=one.id,
-        action=cast(Action, one.action),
-        state=one.state.value,
-        total=one.total,
-        done=one.done,
-        changed=one.changed,
-        skipped=one.skipped,
-        restored=one.restored,
-        kept=one.kept,
-        created_at=one.created_at,
-        undo_until=one.undo_until,
-    )
+    return BulkAction.of(one, state=one.state.value)
 
 
 @routes.post(

@@ -138,25 +138,11 @@ class Macros(Wire, frozen=True):
 
 
 def _shown(row: CannedReplyView) -> CannedReply:
-    return CannedReply(
-        id=row.id,
-        shortcut=row.shortcut,
-        title=row.title,
+    return CannedReply.of(
+        row,
         texts=dict(row.texts),
         team=row.team_id,
-        files=[
-            CannedFile(
-                id=one.id,
-                kind=MessageKind(one.kind),
-                name=one.name,
-                content_type=one.content_type,
-                size=one.size,
-            )
-            for one in row.files
-        ],
-        uses=row.uses,
-        used_at=row.used_at,
-        changed_at=row.changed_at,
+        files=[CannedFile.of(one, kind=MessageKind(one.kind)) for one in row.files],
     )
 
 
@@ -251,16 +237,7 @@ def list_macros(call: Call) -> Macros:
     with db.read() as session:
         rows = macros.listing(session, call.workspace_id, PROGRAM)
     return Macros(
-        data=[
-            Macro(
-                id=row.id,
-                name=row.name,
-                steps=[actions.to_builtins(step) for step in row.steps],
-                uses=row.uses,
-                used_at=row.used_at,
-            )
-            for row in rows
-        ]
+        data=[Macro.of(row, steps=[actions.to_builtins(step) for step in row.steps]) for row in rows]
     )
 
 

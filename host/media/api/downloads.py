@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Response
 from flask_babel import lazy_gettext as _l
 
 from host.api.http.call import Call
@@ -27,7 +26,6 @@ class AttachmentNotFoundError(NotFoundError):
     "/attachments/{attachment_id}",
     "Get a file of a message",
     limited=True,
-    answer=Binary,
     errors=(
         AttachmentNotFoundError,
         FileGoneError,
@@ -36,7 +34,7 @@ class AttachmentNotFoundError(NotFoundError):
         Refused(502, "provider_silent", "The file lies at the provider, and did not come just now."),
     ),
 )
-def get_attachment(call: Call, attachment_id: int) -> Response:
+def get_attachment(call: Call, attachment_id: int) -> Binary:
     """Returns the bytes of the file, or a part of them with the header `Range`.
 
     A file stored at the provider is proxied. If the provider no longer has it, the answer is 410.

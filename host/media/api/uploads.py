@@ -130,12 +130,4 @@ def get_upload(call: Call, upload_id: int | str) -> Upload:
 
 
 def _shown(upload: uploads.Upload) -> Upload:
-    return Upload(
-        id=upload.id,
-        kind=upload.kind,
-        name=upload.name,
-        content_type=upload.content_type,
-        size=upload.size,
-        width=upload.width,
-        height=upload.height,
-    )
+    return Upload.of(upload)

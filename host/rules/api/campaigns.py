@@ -110,18 +110,14 @@ def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -
 
 def _person(one: people.Person) -> CampaignPerson:
     problem = one.error if one.got is Got.REFUSED else one.waiting if one.got is Got.WAITS else {}
-    return CampaignPerson(
-        contact_id=one.contact_id,
+    return CampaignPerson.of(
+        one,
         name=one.name or None,
         username=one.handle or None,
-        conversation_id=one.conversation_id,
         message_id=one.id,
-        messages=one.messages,
-        at=one.at,
         got=cast(Any, str(one.got)),
         reason=one.reason or None,
         problem=str(problem.get("sentence") or "") or None,
         private_message_id=one.private_id,
         public_answer=one.number or None,
-        answered_at=one.answered_at,
     )

@@ -243,14 +243,9 @@ def _saved(call: Call, use_case: Callable[[UnitOfWork, RuleTargets], int]) -> Ru
 
 
 def _shown(one: RuleView, counts: Mapping[str, int]) -> Rule:
-    return Rule(
-        id=one.id,
-        name=one.name,
+    return Rule.of(
+        one,
         state=cast(Any, str(one.state)),
-        state_at=one.state_at,
-        version=one.version,
-        author=one.author,
-        changed_at=one.changed_at,
         body=None if one.body is None else bodies.plain(one.body),
         gone=fields.in_body(one.gone) if one.gone else None,
         counts=RuleCounts(
@@ -365,12 +360,8 @@ def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
     last = shown[-1] if len(found) > query.limit else None
     return RuleRuns(
         data=[
-            RuleRun(
-                id=one.id,
-                at=one.at,
-                conversation_id=one.conversation_id,
-                contact_name=one.contact_name,
-                version=one.version,
+            RuleRun.of(
+                one,
                 outcome=cast(Any, one.outcome or None),
                 reason=one.reason or None,
                 conditions=[

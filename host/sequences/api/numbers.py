@@ -113,7 +113,8 @@ def get_sequence_numbers(call: Call, sequence_id: int, query: SequenceNumbersQue
         number = query.version or row.live_version or row.version
         body = bodies.read(listing.version(session, sequence_id, number).body) or Body(steps=())
         found = numbers.of_version(session, sequence_id, number, body, bounds[0], bounds[-1])
-    return SequenceNumbers(
+    return SequenceNumbers.of(
+        found,
         version=number,
         started_from=bounds[0],
         started_before=bounds[-1],
@@ -121,20 +122,11 @@ def get_sequence_numbers(call: Call, sequence_id: int, query: SequenceNumbersQue
         starts=[
             SequenceStartCount(started_by=by, count=count) for by, count in sorted(found.started.items())
         ],
-        active=found.active,
-        done=found.done,
         people=found.planned,
-        asked=found.asked,
         stopped=_ends(found.stopped),
         seconds=_seconds(found.time),
         steps=[
-            SequenceStepNumbers(
-                step=one.step,
-                reached=one.reached,
-                here=one.here,
-                left=_ends(one.left),
-                seconds=_seconds(one.time),
-            )
+            SequenceStepNumbers.of(one, left=_ends(one.left), seconds=_seconds(one.time))
             for one in found.steps
         ],
     )

@@ -182,22 +182,10 @@ def _values(row: Row) -> dict[str, Any]:
 def _detail(session: Session, call: Call, row: Row) -> SequenceRunDetail:
     answers = None
     if call.may(Scope.MESSAGES_READ):
-        answers = [
-            SequenceAnswer(name=one.name, value=one.value, message_id=one.message_id)
-            for one in listing.answers(session, row.id)
-        ]
+        answers = [SequenceAnswer.of(one) for one in listing.answers(session, row.id)]
     return SequenceRunDetail(
         **_values(row),
-        visits=[
-            SequenceVisit(
-                step=one.step,
-                at=one.at,
-                way=cast(Any, one.way),
-                refused=one.refused,
-                message_id=one.message_id,
-            )
-            for one in listing.visits(session, row.id)
-        ],
+        visits=[SequenceVisit.of(one) for one in listing.visits(session, row.id)],
         answers=answers,
     )
 

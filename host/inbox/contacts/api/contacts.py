@@ -203,19 +203,15 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
         query = query.where(ContactIdentity.account_id.in_(sorted(call.accounts)))
     for row, channel in session.execute(query):
         identities.setdefault(row.contact_id, []).append(
-            shapes.Identity(
-                account_id=row.account_id,
+            shapes.Identity.of(
+                row,
                 channel=channel,
-                external_id=row.external_id,
                 external_id_name=call.contact_id_name(channel),
                 primary=row.same_as_id is None,
                 kind=cast(Any, row.id_kind),
                 since=None if row.id_kind == IdKind.FORMER else row.id_named_at or row.created_at,
                 until=row.id_named_at if row.id_kind == IdKind.FORMER else None,
-                name=row.name,
-                username=row.username,
                 profile=row.profile or {},
-                blocked_at=row.blocked_at,
             )
         )
     values = attributes.values_of(session, ids)
@@ -390,7 +386,7 @@ def get_contact_note(call: Call, contact_id: int, contact_note_id: int) -> Conta
 
 
 def _note(row: ContactEntry, author: str | None) -> ContactNote:
-    return ContactNote(id=row.id, text=row.text, author=row.content.get("by") or author, at=row.at)
+    return ContactNote.of(row, author=row.content.get("by") or author)
 
 
 @routes.post(
@@ -540,10 +536,9 @@ def erase_contact(call: Call, contact_id: int) -> None:
     "Export a contact",
     scope=Scope.EXPORT,
     limited=True,
-    answer=Binary,
     errors=(ContactNotFoundError,),
 )
-def export_contact(call: Call, contact_id: int) -> Response:
+def export_contact(call: Call, contact_id: int) -> Binary:
     """A zip with `contact.json`, a page to read, and the stored files.
 
     Unsent and erased content is left out. So is everything of accounts that a limited key doesn't see:
