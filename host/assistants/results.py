@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,11 +89,10 @@ def settle(
     ).one_or_none()
     if row is None:
         return None  # deleted with its conversation
+    work = UnitOfWork(session, row.workspace_id, DESK, now)
     try:
         take_lane(session, row.workspace_id, row.conversation_id)
-        conversation = locked_conversation(
-            UnitOfWork(session, row.workspace_id, DESK, now), row.conversation_id
-        )
+        conversation = locked_conversation(work, row.conversation_id)
     except ConversationNotFoundError:
         return None
     turn = turns.locked_turn(session, turn_id)
@@ -102,8 +102,19 @@ def settle(
     if turn.state != TurnState.THINKING:
         return TurnState(turn.state)  # overtaken; its usage is recorded
     its = turns.attached(session, [row.account_id]).get(row.account_id)
+    adapter = directory.adapter(conversation.channel)
     with because(session, cause_id=turn.cause_id, root_id=turn.root_id, depth=turn.depth):
-        _settle(session, turn, conversation, its, made, directory, now)
+        gone = _overtaken(work, turn, its)
+        if not gone and below_private_only(session, directory, [conversation.id]):
+            gone = "private_only"  # the answer it is compared with is known only now
+        if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
+            # A person answered first, without waiting for it: both are compared all the same.
+            turn.text = made.text
+            turns.set_beside(session, turn, now)
+        elif gone or its is None:
+            end(turn, TurnState.DISCARDED, now, gone)
+        else:
+            _Writer(work, turn, conversation, its, adapter).write(made)
         session.flush()
         events.thought(session, turn)
     if turn.mode != Mode.SHADOW:
@@ -127,55 +138,6 @@ def end(turn: AssistantTurn, state: TurnState, now: datetime, reason: str = "") 
     turn.state, turn.reason, turn.done_at, turn.due_at = state, reason or None, now, None
 
 
-def _settle(
-    session: Session,
-    turn: AssistantTurn,
-    conversation: Conversation,
-    its: Attached | None,
-    made: TurnResult,
-    directory: AdapterDirectory,
-    now: datetime,
-) -> None:
-    gone = _overtaken(session, turn, conversation, its)
-    if not gone and below_private_only(session, directory, [conversation.id]):
-        gone = "private_only"  # the answer it is compared with is known only now
-    if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
-        # A person answered first, without waiting for it: both are compared all the same.
-        turn.text = made.text
-        turns.set_beside(session, turn, now)
-        return
-    if gone:
-        end(turn, TurnState.DISCARDED, now, gone)
-        return
-    assert its is not None
-    adapter = directory.adapter(conversation.channel)
-    if made.again and turn.attempts < MOST_TRIES:
-        turn.state, turn.due_at, turn.reason = TurnState.WAITING, now + AGAIN_AFTER, made.reason
-        return
-    speaks = its.mode is Mode.ANSWER and conversation.handled_by != Handler.PERSON
-    if made.reason:
-        end(turn, TurnState.FAILED if made.failed else TurnState.HANDED_OVER, now, made.reason)
-        if speaks:
-            _tell_handoff(session, turn, conversation, its, adapter, now)
-            give_to_people(session, conversation, its.name, made.reason, now, made.because)
-        return
-    turn.text, turn.offers = made.text, [msgspec.to_builtins(one) for one in made.offers]
-    if not speaks or _types(session, conversation, now):
-        why = "typing" if speaks else "person"
-        end(turn, TurnState.READY, now, why if its.mode is Mode.ANSWER else "")
-        return
-    reason = _silent(session, turn, conversation, adapter, now) or _send(
-        session, turn, conversation, its, adapter, now
-    )
-    if not reason:
-        end(turn, TurnState.SENT, now)
-        return
-    end(turn, TurnState.DISCARDED, now, reason)
-    if reason not in _THEIRS:
-        events.of_turn(session, turn, ASSISTANT_HANDED_OVER, reason=reason)
-        give_to_people(session, conversation, its.name, reason, now)
-
-
 _THEIRS = frozenset(
     {
         *("answered", "handled_by_person", "person", "answered_meanwhile", "answered_elsewhere"),
@@ -185,49 +147,126 @@ _THEIRS = frozenset(
 """Reasons that mean that a person already has the conversation, or that nobody may write to the customer."""
 
 
-def _overtaken(
-    session: Session, turn: AssistantTurn, conversation: Conversation, its: Attached | None
-) -> str:
+def _overtaken(work: UnitOfWork, turn: AssistantTurn, its: Attached | None) -> str:
     """Return what overtook this turn, a key of the reasons; empty if nothing did."""
     if its is None or its.assistant_id != turn.assistant_id:
         return "mode"
     if its.stopped:
         return "stopped"
-    if turns.newest_inbound(session, conversation.id) != turn.message_id:
+    if turns.newest_inbound(work.session, turn.conversation_id) != turn.message_id:
         return "newer"
-    if turns.is_answered(session, conversation.id, turn.message_id):
+    if turns.is_answered(work.session, turn.conversation_id, turn.message_id):
         return "answered"
     return ""
 
 
-def _types(session: Session, conversation: Conversation, now: datetime) -> bool:
-    """Return whether a person of the team is typing here."""
-    query = sa.select(Presence.user_id).where(
-        Presence.conversation_id == conversation.id,
-        Presence.state == PresenceState.TYPING,
-        Presence.until > now,
-    )
-    return session.scalar(query.limit(1)) is not None
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The write that ends a turn which nothing has overtaken.
 
-
-def _silent(
-    session: Session,
-    turn: AssistantTurn,
-    conversation: Conversation,
-    adapter: ChannelAdapter | None,
-    now: datetime,
-) -> str:
-    """Return why nothing may be sent automatically here; empty if it may.
-
-    A recent greeting of the customer doesn't count, and neither does an answer of this assistant.
+    :param its: the assistant on the conversation's account.
+    :param adapter: None: no active addon provides the channel.
     """
-    known = facts.known(session, [turn.message_id]).get(turn.message_id)
-    if known is None:
-        return "taken_back"
-    hindrance = known.hindrance(adapter, now)
-    if hindrance not in {"", "automation"}:
-        return hindrance
-    return "budget" if _already_answered(session, conversation.id, turn.message_id) else ""
+
+    work: UnitOfWork
+    turn: AssistantTurn
+    conversation: Conversation
+    its: Attached
+    adapter: ChannelAdapter | None
+
+    def write(self, made: TurnResult) -> None:
+        """Suggest or send the answer, hand the conversation to people, or leave the turn for a retry."""
+        turn, now = self.turn, self.work.now
+        if made.again and turn.attempts < MOST_TRIES:
+            turn.state, turn.due_at, turn.reason = TurnState.WAITING, now + AGAIN_AFTER, made.reason
+            return
+        speaks = self.its.mode is Mode.ANSWER and self.conversation.handled_by != Handler.PERSON
+        if made.reason:
+            end(turn, TurnState.FAILED if made.failed else TurnState.HANDED_OVER, now, made.reason)
+            if speaks:
+                self._tell_handoff()
+                give_to_people(self.work, self.conversation, self.its.name, made.reason, made.because)
+            return
+        turn.text, turn.offers = made.text, [msgspec.to_builtins(one) for one in made.offers]
+        if not speaks or self._somebody_types():
+            why = "typing" if speaks else "person"
+            end(turn, TurnState.READY, now, why if self.its.mode is Mode.ANSWER else "")
+            return
+        reason = self._silent() or self._send()
+        if not reason:
+            end(turn, TurnState.SENT, now)
+            return
+        end(turn, TurnState.DISCARDED, now, reason)
+        if reason not in _THEIRS:
+            events.of_turn(self.work.session, turn, ASSISTANT_HANDED_OVER, reason=reason)
+            give_to_people(self.work, self.conversation, self.its.name, reason)
+
+    def _somebody_types(self) -> bool:
+        """Return whether a person of the team is typing here."""
+        query = sa.select(Presence.user_id).where(
+            Presence.conversation_id == self.conversation.id,
+            Presence.state == PresenceState.TYPING,
+            Presence.until > self.work.now,
+        )
+        return self.work.session.scalar(query.limit(1)) is not None
+
+    def _silent(self) -> str:
+        """Return why nothing may be sent automatically here; empty if it may.
+
+        A recent greeting of the customer doesn't count, and neither does an answer of this assistant.
+        """
+        session, message_id = self.work.session, self.turn.message_id
+        known = facts.known(session, [message_id]).get(message_id)
+        if known is None:
+            return "taken_back"
+        hindrance = known.hindrance(self.adapter, self.work.now)
+        if hindrance not in {"", "automation"}:
+            return hindrance
+        return "budget" if _already_answered(session, self.conversation.id, message_id) else ""
+
+    def _send(self) -> str:
+        """Queue the answer; return why that failed, or an empty text."""
+        session, turn = self.work.session, self.turn
+        text = turn.text
+        if self.its.body.announces and not _announced(session, turn, self.work.now):
+            text = f"{text}\n\n{announcement(session, self.its)}"
+        try:
+            its_draft = draft(session, turn, text, self.adapter)
+            messages = self._queue(its_draft, f"assistant-{turn.id}", Voice.AUTOMATION)
+        except LobbyError as error:
+            # Raised before anything is written: a person has the conversation, or the channel doesn't allow
+            # it.
+            return error.code
+        turn.sent_id = messages[0].id
+        return ""
+
+    def _queue(self, draft: Draft, key: str, voice: Voice) -> Sequence[Message]:
+        """Queue an automatic message of the turn, under a key of its own.
+
+        :raises LobbyError: before anything is written, if a person has the conversation or the channel
+            doesn't allow it.
+        """
+        return queue_parts(
+            self.work,
+            self.turn.conversation_id,
+            [draft],
+            reply_key=key,
+            adapter=self.adapter,
+            by_person=False,
+            voice=voice,
+            seen_id=self.turn.message_id,
+        )
+
+    def _tell_handoff(self) -> None:
+        """Tell the customer that people get the conversation, unless someone is about to write."""
+        if self.adapter is None or self._somebody_types():
+            return
+        text = handoff(self.work, self.its.body, self.conversation.account_id, self.adapter)
+        if not text or self._silent():
+            return
+        with suppress(LobbyError):  # raised before anything is written: people get the conversation anyway
+            key = f"assistant-{self.turn.id}{ANNOUNCES_PERSON}"
+            self._queue(Draft(text=text), key, Voice.NOTICE)
 
 
 def _already_answered(session: Session, conversation_id: int, message_id: int) -> bool:
@@ -240,89 +279,21 @@ def _already_answered(session: Session, conversation_id: int, message_id: int) -
     return session.scalar(query.limit(1)) is not None
 
 
-def _send(
-    session: Session,
-    turn: AssistantTurn,
-    conversation: Conversation,
-    its: Attached,
-    adapter: ChannelAdapter | None,
-    now: datetime,
-) -> str:
-    """Queue the answer; return why that failed, or an empty text."""
-    text = turn.text
-    if its.body.announces and not _announced(session, turn, now):
-        text = f"{text}\n\n{announcement(session, its)}"
-    try:
-        its_draft = draft(session, turn, text, adapter)
-        messages = _queue(session, turn, its_draft, f"assistant-{turn.id}", Voice.AUTOMATION, adapter, now)
-    except LobbyError as error:
-        # Raised before anything is written: a person has the conversation, or the channel doesn't allow it.
-        return error.code
-    turn.sent_id = messages[0].id
-    return ""
-
-
-def _queue(
-    session: Session,
-    turn: AssistantTurn,
-    draft: Draft,
-    key: str,
-    voice: Voice,
-    adapter: ChannelAdapter | None,
-    now: datetime,
-) -> Sequence[Message]:
-    """Queue an automatic message of a turn, under a key of its own.
-
-    :raises LobbyError: before anything is written, if a person has the conversation or the channel doesn't
-        allow it.
-    """
-    return queue_parts(
-        UnitOfWork(session, turn.workspace_id, DESK, now),
-        turn.conversation_id,
-        [draft],
-        reply_key=key,
-        adapter=adapter,
-        by_person=False,
-        voice=voice,
-        seen_id=turn.message_id,
-    )
-
-
-def _tell_handoff(
-    session: Session,
-    turn: AssistantTurn,
-    conversation: Conversation,
-    its: Attached,
-    adapter: ChannelAdapter | None,
-    now: datetime,
-) -> None:
-    """Tell the customer that people get the conversation, unless someone is about to write."""
-    if adapter is None or _types(session, conversation, now):
-        return
-    text = handoff(session, turn.workspace_id, its.body, conversation.account_id, adapter, now)
-    if not text or _silent(session, turn, conversation, adapter, now):
-        return
-    with suppress(LobbyError):  # raised before anything is written: people get the conversation all the same
-        key = f"assistant-{turn.id}{ANNOUNCES_PERSON}"
-        _queue(session, turn, Draft(text=text), key, Voice.NOTICE, adapter, now)
-
-
-def handoff(
-    session: Session, workspace_id: int, body: Body, account_id: int, adapter: ChannelAdapter, now: datetime
-) -> str:
+def handoff(work: UnitOfWork, body: Body, account_id: int, adapter: ChannelAdapter) -> str:
     """Return what customers are told at a handoff on an account; empty for nothing, as below public posts.
 
     Outside working hours it says when people are back, unless the account's away message does.
     """
     if not body.tells_handoff or adapter.capabilities.public:
         return ""
-    workspace = session.get_one(Workspace, workspace_id)
+    session, now = work.session, work.now
+    workspace = session.get_one(Workspace, work.workspace_id)
     text = body.handoff.strip() or texts.in_language(words.HANDOFF, workspace.language)
     account = session.get(AccountAutomation, account_id)
     if account is not None and account.tells_away:
         return text
     team_id = None if account is None else account.team_id
-    theirs = hours.load(session, {workspace_id}).of(workspace_id, team_id)
+    theirs = hours.load(session, {workspace.id}).of(workspace.id, team_id)
     opens = None if theirs.is_open(now) else theirs.opens_at(now)
     if opens is None:
         return text
@@ -378,24 +349,25 @@ def _language(session: Session, workspace_id: int) -> str | None:
 
 
 def give_to_people(
-    session: Session, conversation: Conversation, name: str, reason: str, now: datetime, note: str = ""
+    work: UnitOfWork, conversation: Conversation, name: str, reason: str, note: str = ""
 ) -> None:
     """Hand a conversation to people, with a line that gives the reason, and a note if the model wrote one.
 
+    :param name: the assistant's, in whose name the desk does it.
     :param note: the model's explanation.
     """
     changes: Changes = {}
     if conversation.assignee_id is None and conversation.team_id is None:
-        team_id = session.scalar(
+        team_id = work.session.scalar(
             sa.select(AccountAutomation.team_id).where(
                 AccountAutomation.account_id == conversation.account_id
             )
         )
         if team_id is not None:
             changes = {"team_id": team_id}
-    work = UnitOfWork(session, conversation.workspace_id, person_or_desk(None, name), now)
+    by = replace(work, actor=person_or_desk(None, name))
     text = clean_written(note)[:LONGEST_BECAUSE]
-    with by_program(session, "assistant"):
-        hand_over(work, conversation.id, changes, why=reason)
+    with by_program(work.session, "assistant"):
+        hand_over(by, conversation.id, changes, why=reason)
         if text:
-            notes.add_note(work, conversation.id, text=text, reply_key=uuid.uuid4().hex)
+            notes.add_note(by, conversation.id, text=text, reply_key=uuid.uuid4().hex)

@@ -36,6 +36,7 @@ from host.models.channels import ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.users import Workspace
 from host.sdk.channel import ChannelAdapter, ReplyState
+from host.users.actor import DESK, UnitOfWork
 
 WHO = "Ana Q. @ana.sample"
 """Name of the customer in the playground."""
@@ -252,7 +253,8 @@ def _there(
     policy = policy_for(adapter, account_ref(account), now, now, by_person=False)
     writes = policy.state not in {ReplyState.CLOSED, ReplyState.PEOPLE_ONLY}
     until = policy.until if writes else None
-    told = results.handoff(session, account.workspace_id, body, account.id, adapter, now) if writes else ""
+    work = UnitOfWork(session, account.workspace_id, DESK, now)
+    told = results.handoff(work, body, account.id, adapter) if writes else ""
     return AnswerDelivery(name, taps and (answers or offers), writes, until, told)
 
 

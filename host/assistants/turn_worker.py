@@ -439,7 +439,8 @@ def _give(session: Session, conversation_id: int, name: str, now: datetime) -> N
     )
     if workspace_id is None:
         return
-    conversation = locked_conversation(UnitOfWork(session, workspace_id, DESK, now), conversation_id)
+    work = UnitOfWork(session, workspace_id, DESK, now)
+    conversation = locked_conversation(work, conversation_id)
     if conversation.handled_by != Handler.AUTOMATION:
         return
     newest = sa.select(AssistantTurn).where(AssistantTurn.conversation_id == conversation_id)
@@ -449,4 +450,4 @@ def _give(session: Session, conversation_id: int, name: str, now: datetime) -> N
         reason = turn.reason if turn is not None and turn.reason else "mode"
         if turn is not None:
             events.of_turn(session, turn, ASSISTANT_HANDED_OVER, reason=reason)
-        results.give_to_people(session, conversation, name, reason, now)
+        results.give_to_people(work, conversation, name, reason)

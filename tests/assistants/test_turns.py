@@ -221,7 +221,7 @@ class TestAnswering:
         assisted.attach(Mode.ANSWER)
         assisted.said(text="Do you sell candles?")
         assisted.model.says = ModelAnswer(hands_over=True)
-        with mock.patch.object(results, "_types", return_value=True):
+        with mock.patch.object(results._Writer, "_somebody_types", return_value=True):
             assisted.think()
         assert assisted.automatic() == []
         assert assisted.handled_by() == "person"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from host.automation import routing, running
@@ -56,6 +56,27 @@ ACTIONS: Sequence[dict[str, Any]] = (
     {"do": "assignNobody"},
     *({"do": what, "team": 0} for what in ("team", "giveOut", "tell")),
 )
+
+
+def _always(*actions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "when": "message.received",
+        "conditions": [],
+        "actions": list(actions),
+        "stops": False,
+        "once": "",
+        "state": RuleState.LIVE,
+    }
+
+
+EACH = [
+    _always(ACTIONS[0]),
+    *(
+        _always(*(one for one in ACTIONS if one["do"] in kinds))
+        for kinds in ({"note", "label", "tell"}, {"giveOut"}, {"close"})
+    ),
+]
+"""Rules that do what the drawn ones may happen to leave out."""
 
 
 @st.composite
@@ -212,6 +233,7 @@ def test_it_ends_and_nothing_is_there_twice(automated: Ruled, examples: int) -> 
         st.lists(bodies(), min_size=2, max_size=6),
         st.lists(st.tuples(st.sampled_from(sorted(HAPPENS)), st.sampled_from("ab")), min_size=3, max_size=14),
     )
+    @example(EACH, [("asks", "a"), ("run", "a"), ("thanks", "a")])
     def check(drawn: list[dict[str, Any]], events: list[tuple[str, str]]) -> None:
         with db.read() as session:
             rules = list(session.scalars(sa.select(Rule.id)))
