@@ -354,6 +354,16 @@ _SETTERS: dict[str, Callable[[UnitOfWork, Conversation, Any], dict[str, Any]]] =
 }
 """Setters by field; each returns the content of the activity line."""
 
+NAMED: Mapping[str, Changes] = {
+    "close": {"status": ConversationStatus.CLOSED},
+    "reopen": {"status": ConversationStatus.OPEN},
+    "keep": {"handled_by": Handler.PERSON},
+    "leave": {"handled_by": Handler.NOBODY},
+}
+"""Changes with a button of their own, by the last part of its address; ``keep`` is from automation, ``leave``
+to it.
+"""
+
 
 _RECORDED = {
     "assigned": CONVERSATION_ASSIGNED,

@@ -60,7 +60,7 @@ from host.inbox.unsent import resending, undo
 from host.live.following import follows
 from host.media.limits import MAX_BYTES
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, Handler, Message, PresenceState, Snooze, SnoozeKind
+from host.models.inbox import ConversationStatus, Message, PresenceState, Snooze, SnoozeKind
 from host.queue import outbox, signals
 from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
@@ -421,32 +421,18 @@ def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     return change_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
 
 
-@bp.post(f"{CONVERSATION}/close")
-@workspace_view(Permission.ANSWER)
-def close(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Close the conversation."""
-    return change_fields(workspace_id, conversation_id, {"status": ConversationStatus.CLOSED})
+def _named_change(name: str, changes: Changes) -> None:
+    """Add a view that makes *changes* to a conversation."""
+
+    def view(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+        return change_fields(workspace_id, conversation_id, changes)
+
+    view.__name__ = name
+    bp.post(f"{CONVERSATION}/{name}", endpoint=name)(workspace_view(Permission.ANSWER)(view))
 
 
-@bp.post(f"{CONVERSATION}/reopen")
-@workspace_view(Permission.ANSWER)
-def reopen(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Reopen the conversation."""
-    return change_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
-
-
-@bp.post(f"{CONVERSATION}/keep")
-@workspace_view(Permission.ANSWER)
-def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Keep automation out of the conversation: a person handles it."""
-    return change_fields(workspace_id, conversation_id, {"handled_by": Handler.PERSON})
-
-
-@bp.post(f"{CONVERSATION}/leave")
-@workspace_view(Permission.ANSWER)
-def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Hand the conversation back to automation."""
-    return change_fields(workspace_id, conversation_id, {"handled_by": Handler.NOBODY})
+for _name, _changes in conversation_actions.NAMED.items():
+    _named_change(_name, _changes)
 
 
 def change_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
