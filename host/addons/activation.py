@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flask_babel import gettext as _
-
 from host.addons import operation_lock, records
 from host.addons.migrating import plan, runner
 from host.addons.migrating.runner import MigrationError
@@ -27,6 +25,7 @@ from host.models.addons import AddonState
 from host.sdk.channel import ChannelAdapter
 from host.sdk.i18n import noop
 from host.users.actor import Actor
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

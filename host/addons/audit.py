@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.addons.running.generation import current_generation
 from host.users.audit_words import Words, plain
+from host.web.languages import gettext as _
 
 SENTENCES: Mapping[str, LazyString] = {
     "addon.activated": _l("%(who)s activated the addon %(what)s"),

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.addons import setting_checks, setting_forms
@@ -24,6 +23,7 @@ from host.sdk._forms.values import DESK
 from host.sdk.cards import Problems, SettingsCheck
 from host.users.pages import sudo
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     admin_required,

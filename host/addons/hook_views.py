@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.addons.metrics import across_processes as counted
@@ -15,6 +14,7 @@ from host.addons.metrics.in_process import Key, Series
 from host.addons.running import contributions
 from host.addons.running.generation import Generation, current_generation
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import admin_required
 
 bp = Blueprint("hooks", __name__)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from flask_babel import format_decimal, ngettext
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.addons import setting_forms
@@ -20,6 +19,7 @@ from host.features.problem import Problem
 from host.models.users import Workspace
 from host.sdk import _acting
 from host.sdk.events import Listener
+from host.web.languages import gettext as _
 from host.web.languages import moment
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 
 import host as host_package
 from host.addons import records, reports
@@ -28,6 +27,7 @@ from host.core.filelock import serving_lock
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.sdk.i18n import noop
 from host.users.actor import DESK, Actor
+from host.web.languages import gettext as _
 
 __all__ = [
     "ActivationStep",

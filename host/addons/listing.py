@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from msgspec.structs import replace
@@ -30,6 +29,7 @@ from host.core import clock, db
 from host.core.config import Config
 from host.models.addons import AddonState, Operation
 from host.models.channels import AccountState, ChannelAccount
+from host.web.languages import gettext as _
 
 
 class StateDisplay(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.addons.package.failures import AddonError
@@ -20,6 +19,7 @@ from host.core.config import Config
 from host.core.filelock import file_lock
 from host.models.users import InstallationValue
 from host.users.actor import DeskWork
+from host.web.languages import gettext as _
 
 TESTED = "addon-migrations-tested"
 """The installation value with the addon whose migrations are tested, and whether to stop."""

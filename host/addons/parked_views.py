@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.addons import lifecycle, listing
 from host.addons.lifecycle import Card
@@ -15,6 +14,7 @@ from host.core import db
 from host.core.errors import NotFoundError
 from host.live.events import newest_id
 from host.models.users import Membership, Workspace
+from host.web.languages import gettext as _
 from host.web.request_helpers import admin_required, config, current_user, flash_bad, flash_good, write_desk
 
 MOST = 100

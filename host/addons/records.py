@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host import counters
@@ -24,6 +23,7 @@ from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.models.users import InstallationValue
 from host.sdk.channel import ChannelAdapter
 from host.users.actor import DESK, Actor
+from host.web.languages import gettext as _
 
 OPERATION = timedelta(minutes=10)
 REPLACED_ONCE_IN = timedelta(hours=1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from flask_babel import gettext as _
-
 from host.addons.package.manifest import Manifest
 from host.addons.running import contributions
 from host.addons.running.generation import current_generation
@@ -16,6 +14,7 @@ from host.core.logs import redact
 from host.sdk import settings
 from host.sdk.cards import Problems, SettingsCheck
 from host.sdk.secrets import Secret
+from host.web.languages import gettext as _
 
 log = logging.getLogger("lobby.addons")
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host import counters
@@ -30,6 +29,7 @@ from host.sdk._forms.fields import (
 from host.sdk._forms.values import DESK, entered_value, place, stored
 from host.users.actor import DeskWork
 from host.users.workspaces import SavedMeanwhileError
+from host.web.languages import gettext as _
 
 
 class FormRow(msgspec.Struct):

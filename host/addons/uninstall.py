@@ -17,7 +17,6 @@ from typing import IO, Any
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.addons import records, setting_forms
@@ -39,6 +38,7 @@ from host.models.inbox import Conversation
 from host.models.users import InstallationValue, Workspace
 from host.queue import outbox
 from host.users.actor import DESK, Actor
+from host.web.languages import gettext as _
 
 _IN_MEMORY = 8 * 1024 * 1024
 

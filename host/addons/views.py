@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal, ngettext
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
@@ -39,6 +38,7 @@ from host.models.addons import AddonState
 from host.users import desk_settings
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.navigation import Offer
 from host.web.request_helpers import (
     actor,

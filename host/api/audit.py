@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.api.key_form import RESOURCES
 from host.users.audit_words import Words, plain
+from host.web.languages import gettext as _
 
 SENTENCES: Mapping[str, LazyString] = {
     "api_key.created": _l("%(who)s created the API key %(what)s"),

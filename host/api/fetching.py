@@ -7,7 +7,6 @@ import logging
 import threading
 from urllib.parse import unquote, urljoin, urlsplit
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.errors import LobbyError, UnavailableError
@@ -16,6 +15,7 @@ from host.media.limits import MAX_BYTES, FileRefusedError
 from host.media.uploads import Allowed
 from host.sdk.errors import FetchError, ForbiddenAddressError
 from host.sdk.http import Client, Response
+from host.web.languages import gettext as _
 
 log = logging.getLogger("lobby.api")
 

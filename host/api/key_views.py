@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.api import expiring, key_form
@@ -22,6 +21,7 @@ from host.users import api_keys as keys
 from host.users import reach
 from host.users.pages import sudo
 from host.web import account_picker, navigation
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from flask import Request
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.api.http import validation
@@ -18,6 +17,7 @@ from host.api.http.errors import BodyError, MediaTypeError, QueryError
 from host.api.http.validation import Path
 from host.core.errors import InvalidError, LobbyError
 from host.sdk import strictjson
+from host.web.languages import gettext as _
 
 T = TypeVar("T", bound=msgspec.Struct)
 

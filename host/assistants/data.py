@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from host.features.use import Use
 from host.features.while_off import WhileOff
 from host.models.channels import ChannelAccount
 from host.models.inbox import Message
+from host.web.languages import gettext as _
 
 TURNS = cast(sa.Table, AssistantTurn.__table__)
 CALLS = cast(sa.Table, AssistantCall.__table__)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host import installing
 from host.assistants.language import asking
 from host.assistants.models import LanguageModel
 from host.features.problem import Problem
+from host.web.languages import gettext as _
 
 
 def find(session: Session) -> Iterator[Problem]:

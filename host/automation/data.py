@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.automation import restored as restored_desk
@@ -18,6 +17,7 @@ from host.features.use import Use
 from host.models.automation import AccountAutomation, AutomationRun, ButtonAnswer, RunState
 from host.models.channels import ChannelAccount
 from host.users import data_retention
+from host.web.languages import gettext as _
 
 
 @hookimpl

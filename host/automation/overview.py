@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -29,6 +28,7 @@ from host.inbox.apply import opt_out_words
 from host.inbox.teams.models import Team, TeamMember
 from host.models.automation import AccountAutomation
 from host.models.inbox import DeliveryState, Direction, Message, Origin
+from host.web.languages import gettext as _
 from host.web.request_helpers import url_for_each
 from host.working_hours import hours
 from host.working_hours.hours import ALWAYS

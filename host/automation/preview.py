@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from flask_babel import gettext as _
 from flask_babel import pgettext
 
 from host.automation import texts
 from host.automation.deciding import Arrival, ConversationFacts, Person, Sent, Settings, decide, route
 from host.automation.words import said
 from host.inbox.variables import FilledPart, VariableError
+from host.web.languages import gettext as _
 from host.working_hours.hours import Hours
 
 NEW, SILENT = "new", "silent"

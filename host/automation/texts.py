@@ -13,7 +13,6 @@ from functools import cache
 from babel import Locale
 from babel.dates import format_datetime, format_time
 from babel.support import NullTranslations, Translations
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -24,6 +23,7 @@ from host.inbox import variables
 from host.sdk.i18n import noop
 from host.sdk.text import TextUnit, length, unit_of
 from host.web import languages
+from host.web.languages import gettext as _
 
 OPENS_AT = "hours.opens_at"
 NAME_AWAITED = "contact.name_awaited"

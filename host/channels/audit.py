@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
@@ -12,6 +11,7 @@ from flask_babel.speaklater import LazyString
 from host.channels.directory import current_directory
 from host.users.audit_words import Words
 from host.web.formats import round_length
+from host.web.languages import gettext as _
 
 SENTENCES: Mapping[str, LazyString] = {
     "account.action": _l("%(who)s ran “%(action)s” on the account %(what)s"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.channels import refusals
@@ -15,6 +14,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import Asked, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.channel import AccountRef
 from host.users.actor import DESK, Actor, UnitOfWork
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 
 from host.channels import refusals, warnings
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import Finding, SettingsCard, Verdict
 from host.sdk.i18n import format_datetime
+from host.web.languages import gettext as _
 
 RECONNECT = "reconnect"
 """The button to sign in again, which every account has."""

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.channels.accounts import owner_of
@@ -19,6 +18,7 @@ from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import AccountRef
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, maybe_user
 
 log = logging.getLogger(__name__)

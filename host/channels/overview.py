@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
@@ -21,6 +20,7 @@ from host.features.automation_overview import (
     OverviewState,
 )
 from host.features.hookspecs import hookimpl
+from host.web.languages import gettext as _
 from host.web.request_helpers import url_for_each
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext as _
-
 from host.channels import warnings
 from host.core import db
 from host.core.logs import redact
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, ForbiddenAddressError, ProviderError
 from host.sdk.i18n import noop
+from host.web.languages import gettext as _
 
 KIND = "provider-refused"
 SENTENCE = noop("The provider refused to show customers that you type or have read their message: %(words)s.")

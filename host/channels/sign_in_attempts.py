@@ -17,7 +17,6 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
@@ -27,6 +26,7 @@ from host.core.errors import LobbyError
 from host.core.secrets import Place, Secret
 from host.models.channels import ChannelAccount, SignInAttempt, SignInState
 from host.sdk.cards import Candidate, SignInProblem
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.backports.values import replace
@@ -27,6 +26,7 @@ from host.core.errors import ConflictError
 from host.models.queue import InboundEvent
 from host.sdk.channel import ChannelAdapter
 from host.sdk.webhooks import Envelope
+from host.web.languages import gettext as _
 
 TRIES = 20
 LONG = 4

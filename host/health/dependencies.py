@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from host.core import storage
@@ -14,6 +13,7 @@ from host.health.current_state import CurrentState
 from host.models.health import BrokerState, Process
 from host.queue.policy import SWEEP_SECONDS
 from host.web.formats import number, size
+from host.web.languages import gettext as _
 from host.web.languages import moment
 
 

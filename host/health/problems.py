@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
@@ -30,6 +29,7 @@ from host.models.health import HealthMinute, Kind, Metric, Outcome
 from host.models.queue import MissedMessage
 from host.queue.wakeups import IN, OUT
 from host.web.formats import duration, size
+from host.web.languages import gettext as _
 from host.web.languages import moment
 
 LATE = timedelta(seconds=60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from host.core import clock
 from host.health.dependencies import Dependency, when
 from host.models.channels import AccountState, ChannelAccount
 from host.models.queue import MissedMessage, SecondLook
+from host.web.languages import gettext as _
 
 OVERDUE = timedelta(minutes=15)
 """Delay after which a check counts as overdue."""

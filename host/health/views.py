@@ -10,7 +10,6 @@ import msgspec
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, ngettext
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host import recording
@@ -29,6 +28,7 @@ from host.queue.wakeups import IN, OUT
 from host.search import building
 from host.web import navigation, plots
 from host.web.formats import duration, number, whole
+from host.web.languages import gettext as _
 from host.web.languages import local
 from host.web.plots import Bars, Line, Plot
 from host.web.request_helpers import Permission, admin_required, config, current_user, generation

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import db
@@ -21,6 +20,7 @@ from host.models.posts import Post
 from host.models.saved_views import SavedView
 from host.queue import journal_erasure
 from host.users import leaving
+from host.web.languages import gettext as _
 
 CONVERSATIONS_AT_ONCE = 100
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -28,6 +27,7 @@ from host.models.inbox import Conversation, Direction, InternalKind, Message
 from host.sdk.channel import ChannelAdapter, ProviderProblem
 from host.users.actor import Actor, UnitOfWork
 from host.users.reach import Accounts
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

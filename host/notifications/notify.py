@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
@@ -24,6 +23,7 @@ from host.sdk.i18n import format_date
 from host.users import reach
 from host.users.sessions import CurrentUser
 from host.web.languages import ending
+from host.web.languages import gettext as _
 
 KEPT = timedelta(days=90)
 PAGE = 100

@@ -10,7 +10,6 @@ from flask import Blueprint, g, jsonify, redirect, render_template, request, url
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +24,7 @@ from host.sdk.i18n import noop
 from host.users import desk_settings
 from host.users.pages.desk_settings_views import WHY
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.request_helpers import (
     config,

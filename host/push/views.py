@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock
@@ -22,6 +21,7 @@ from host.push.models import PushDevice
 from host.push.vapid import KeyPair
 from host.sdk.errors import SecretUnreadableError
 from host.web.devices import device_of
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     config,
     current_user,

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,7 @@ from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
 from host.queue import event_search, lanes, wakeups
 from host.queue.event_search import EventFilter
 from host.users.actor import DeskWork
+from host.web.languages import gettext
 
 
 class EventNotFoundError(NotFoundError):

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from msgspec import Meta
 
 from host.api.http.call import Call
@@ -23,6 +22,7 @@ from host.models.users import Membership
 from host.reports import figures
 from host.reports.figures import MOST_DAYS_BY_HOUR, Selection, Times, Totals
 from host.users.api_keys import Scope
+from host.web.languages import gettext as _
 
 routes = Router("Reports", read=Scope.REPORTS_READ)
 

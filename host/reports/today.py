@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,7 @@ from host.models.users import User
 from host.reports.figures import Times
 from host.reports.models import ReportHour, Span, SpanEnd, SpanKind
 from host.web.formats import duration
+from host.web.languages import gettext as _
 
 _BEGUN, _ANSWERED = "begun", "answered-"
 _WAITS = (SpanKind.FIRST, SpanKind.NEXT)

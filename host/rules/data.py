@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -25,6 +24,7 @@ from host.models.inbox import Conversation
 from host.rules import evaluation, public_answers
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.users.actor import DESK, UnitOfWork
+from host.web.languages import gettext as _
 
 NAMES = sa.select(Rule.id, Rule.name)
 """Query for the names of rules that events refer to by id."""

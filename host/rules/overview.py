@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -32,6 +31,7 @@ from host.rules.body import RuleTargets
 from host.rules.models import RuleState
 from host.rules.rules import RuleView
 from host.sdk.channel import ChannelAdapter
+from host.web.languages import gettext as _
 
 STATES: Mapping[RuleState, OverviewState] = {
     RuleState.LIVE: OverviewState.LIVE,

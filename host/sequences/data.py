@@ -8,7 +8,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import format_decimal, ngettext
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
@@ -36,6 +35,7 @@ from host.sequences.models import (
 )
 from host.users import data_retention
 from host.users.actor import DESK, UnitOfWork
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

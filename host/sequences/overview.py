@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence as Many
 
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from host.features.automation_overview import (
     OverviewState,
 )
 from host.sequences import sequences, triggers
+from host.web.languages import gettext as _
 
 
 def overview(

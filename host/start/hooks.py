@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from host.features.hookspecs import hookimpl
 from host.start import shown, steps
 from host.start.shown import StartList
 from host.web.formats import duration
+from host.web.languages import gettext as _
 
 STAYS = timedelta(hours=1)
 """A workspace that has been at a step for so long has stopped there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.addons import lifecycle, reports
 from host.addons.lifecycle import Outcome
@@ -21,6 +20,7 @@ from host.inbox.pages.inbox_page import page_instead
 from host.start import hours_step, shown, steps
 from host.start.steps import Key
 from host.users.pages.sudo import fresh_password
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     actor,

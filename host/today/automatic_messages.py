@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from host.features.today import AutomaticKind, TodayAsked, TodayRow, TodaySectio
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, DeliveryState, Direction, Message, Origin
 from host.today.customers import of_today
+from host.web.languages import gettext as _
 
 _SAID, _FAILED, _SKIPPED = "said-", "failed-", "left-"
 _OTHER = 0

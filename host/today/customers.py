@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from host.inbox.queries import Order
 from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
 from host.models.users import User
+from host.web.languages import gettext as _
 
 LONGEST = 5
 """How many of the customers who wait are named."""

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask import g, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
@@ -18,6 +17,7 @@ from host.models.channels import AccountState, AccountWarning, ChannelAccount, r
 from host.models.inbox import Conversation, ConversationStatus
 from host.notifications.notify import translated
 from host.users.roles import Permission
+from host.web.languages import gettext as _
 
 MOST = 20
 """Most reasons that are listed one by one, the worst first; the page may not grow with the workspace."""

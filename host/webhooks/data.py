@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.features.use import Use, named
 from host.features.while_off import WhileOff
+from host.web.languages import gettext as _
 from host.webhooks import endpoints, erasing, policy, queue
 from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
 

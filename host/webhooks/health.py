@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.features.problem import Problem
+from host.web.languages import gettext as _
 from host.web.languages import moment
 from host.webhooks import log
 

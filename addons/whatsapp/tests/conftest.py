@@ -81,13 +81,16 @@ TEMPLATES = [
 ]
 
 
+Refusal = tuple[int, int, str] | None
+
+
 class WhatsApp:
     """The stand-in: one number, what was sent, the files of messages, and where it delivers.
 
     :ivar sent: the fields of each message it took; *read*: of each call that marked one as read.
     :ivar refuse: answers for the next calls of a path's last part: (status, code, words), or None to cut the
-        connection after the request was read. *lost*: how many of the next messages it takes without an
-        answer.
+        connection after the request was read; a tuple of one is for every call. *lost*: how many of the next
+        messages it takes without an answer.
     """
 
     def __init__(self) -> None:
@@ -100,7 +103,7 @@ class WhatsApp:
         self.controlled: list[dict[str, Any]] = []
         self.uploads: dict[str, tuple[str, bytes]] = {}
         self.files: dict[str, bytes] = {}
-        self.refuse: dict[str, list[tuple[int, int, str] | None]] = {}
+        self.refuse: dict[str, list[Refusal] | tuple[Refusal]] = {}
         self.number = 100
         self.lost = 0
         standing_in = self
@@ -116,7 +119,8 @@ class WhatsApp:
                 place = urlsplit(self.path)
                 query = {name: values[0] for name, values in parse_qs(place.query).items()}
                 last = place.path.rpartition("/")[2]
-                step = (standing_in.refuse.get(last) or [(0, 0, "")]).pop(0)
+                refused = standing_in.refuse.get(last) or [(0, 0, "")]
+                step = refused.pop(0) if isinstance(refused, list) else refused[0]
                 if step is None:
                     self.close_connection = True
                     return

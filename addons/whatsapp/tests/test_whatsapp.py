@@ -979,8 +979,10 @@ def test_a_right_taken_away_is_named_and_its_replies_leave_once_it_is_back(
     number = f"{account.external_id}"
     with monkeypatch.context() as change:
         change.setattr(whatsapp, "scopes", [one for one in RIGHTS if one != gone])
-        blind = [(400, 100, "Object does not exist, or missing permissions")] if gone == "access" else []
-        change.setitem(whatsapp.refuse, number, list(blind))
+        # Each time: a read that gets no answer is repeated.
+        unseen = ((400, 100, "Object does not exist, or missing permissions"),)
+        blind = unseen if gone == "access" else []
+        change.setitem(whatsapp.refuse, number, blind)
         change.setitem(whatsapp.refuse, "messages", [answer])
         desk.reply(ann.phone, "Yes")
         desk.work()
@@ -989,9 +991,7 @@ def test_a_right_taken_away_is_named_and_its_replies_leave_once_it_is_back(
         assert (state, reason) == ("needs_reconnect", rights.LOST.get(gone, rights.NO_ACCESS))
         assert told_of(account, reason) == 1, "in the bell, once"
         assert audited(account) == ("account.permission_lost", reason)
-        change.setitem(whatsapp.refuse, number, list(blind))
         rights.look_again()
-        change.setitem(whatsapp.refuse, number, list(blind))
         with pytest.raises(ValueError, match="still refuses"):
             rights.check(account, {})
         assert state_of(account)[0] == "needs_reconnect"

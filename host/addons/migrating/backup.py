@@ -12,12 +12,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
-from flask_babel import gettext as _
 from sqlalchemy.engine import make_url
 
 from host.addons.package.failures import AddonError, Skipped
 from host.core import clock
 from host.core.config import Config
+from host.web.languages import gettext as _
 
 FOLDER = "backups"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from host.web.languages import gettext as _
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _MARIADB_TIMEOUTS = frozenset({1205})

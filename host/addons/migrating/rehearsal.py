@@ -12,13 +12,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from flask_babel import gettext as _
 from sqlalchemy.engine import URL, make_url
 
 from host.addons.migrating import copying
 from host.addons.package.failures import Skipped
 from host.core import db, migrations
 from host.core.config import Config
+from host.web.languages import gettext as _
 
 FOLDER = "rehearsal"
 _SPARE = 64 * 1024**2

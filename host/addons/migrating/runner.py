@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 
 from host.addons.migrating import backup, blocking, plan, rehearsal, rows
 from host.addons.migrating.apart import FailedError, Failure, Migrator, failure_of, migrator
@@ -22,6 +21,7 @@ from host.core import db, migrations
 from host.core.config import Config
 from host.models.addons import AddonState
 from host.sdk.migrations import MigrationRefusedError
+from host.web.languages import gettext as _
 
 TRIES = 3
 """Number of attempts of a revision to get its locks. Between two attempts, waiting sessions can proceed."""

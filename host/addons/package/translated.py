@@ -13,9 +13,9 @@ from collections.abc import Mapping
 import msgspec
 from babel.support import Translations
 from flask_babel import get_locale
-from flask_babel import gettext as _
 
 from host.addons.package.manifest import Manifest
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

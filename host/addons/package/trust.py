@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.addons.package import keys, shipped
@@ -22,6 +21,7 @@ from host.addons.package.store import Release
 from host.core.config import Config
 from host.models.addons import AddonPublisher, AddonState
 from host.sdk.i18n import noop
+from host.web.languages import gettext as _
 
 FILE_NAME = "trusted.keys"
 _MAX_FILE = 1024 * 1024

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from flask import g, render_template
-from flask_babel import gettext as _
 
 from host.addons.package.failures import AddonError, last_lines
 from host.addons.package.store import Release
@@ -19,6 +18,7 @@ from host.sdk.i18n import noop
 from host.sdk.pages import AdminPage
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest
 from host.users.sessions import Confirmation, CurrentUser
+from host.web.languages import gettext as _
 
 PATIENCE_SECONDS = 20.0
 _NOBODY = "127.0.0.1"

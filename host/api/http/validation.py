@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.sdk import strictjson
+from host.web.languages import gettext as _
 
 Path = tuple[str | int, ...]
 """The place of a value in a body: names of fields, and positions in lists."""

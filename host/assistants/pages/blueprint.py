@@ -10,7 +10,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import Blueprint, current_app, request, url_for
 from flask_babel import format_currency
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.assistants import assistants
@@ -24,6 +23,7 @@ from host.assistants.models import (
 )
 from host.core import db
 from host.web import languages
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission
 
 bp = Blueprint("assistants", __name__, template_folder="../templates")

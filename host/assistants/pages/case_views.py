@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from host.assistants import assistants, trials
@@ -18,6 +17,7 @@ from host.assistants.words import said
 from host.core import db
 from host.core.errors import LobbyError
 from host.live.following import follows
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     flash_bad,

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
@@ -23,6 +22,7 @@ from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.pages import durations
 from host.live.following import follows
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     body_limit,

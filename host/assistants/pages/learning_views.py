@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.assistants import assistants
@@ -28,6 +27,7 @@ from host.inbox.canned.replies import Viewer
 from host.live.following import follows
 from host.models.channels import AccountState, ChannelAccount
 from host.users.actor import UnitOfWork
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     body_limit,

@@ -8,7 +8,6 @@ import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_currency
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -23,6 +22,7 @@ from host.core.errors import LobbyError
 from host.users.actor import UnitOfWork
 from host.users.pages import sudo
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     flash_bad,

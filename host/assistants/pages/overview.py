@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -28,6 +27,7 @@ from host.features.automation_overview import (
     OverviewProblem,
     OverviewState,
 )
+from host.web.languages import gettext as _
 from host.web.request_helpers import url_for_each
 
 STATES: Mapping[Mode, OverviewState] = {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.assistants import assistants, trials, words
 from host.assistants.trials import ASSISTANT, CUSTOMER, MOST_LINES, Played, PlaygroundAccount, line
@@ -23,6 +22,7 @@ from host.inbox.apply.opt_out_words import word_in
 from host.users import reach
 from host.users.reach import Choice
 from host.web import account_picker
+from host.web.languages import gettext as _
 from host.web.request_helpers import form_number, seen_accounts
 
 Page = Callable[..., ResponseReturnValue]

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from host.assistants import assistants, figures
@@ -35,6 +34,7 @@ from host.core.ids import read_id
 from host.users.workspaces import SavedMeanwhileError
 from host.web import languages, plots
 from host.web.formats import whole
+from host.web.languages import gettext as _
 from host.web.plots import Bars, Plot
 from host.web.request_helpers import (
     flash_good,

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -28,6 +27,7 @@ from host.core.errors import LobbyError
 from host.inbox.labels import labels
 from host.sdk.rules import ToolEffect
 from host.users.pages import sudo
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     flash_good,

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.assistants import assistants, ratings, words
@@ -18,6 +17,7 @@ from host.core import clock, db
 from host.core.errors import InvalidError
 from host.inbox.pages import durations
 from host.live.following import follows
+from host.web.languages import gettext as _
 from host.web.request_helpers import flash_good, id_argument, seen_accounts, workspace_view, write
 
 SHOWS = {

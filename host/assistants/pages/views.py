@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
@@ -39,6 +38,7 @@ from host.users import reach
 from host.users.actor import UnitOfWork
 from host.users.reach import Choice
 from host.web import languages, navigation
+from host.web.languages import gettext as _
 from host.web.portions import SIZE, Portion, portion
 from host.web.request_helpers import (
     body_limit,

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 
@@ -30,6 +29,7 @@ from host.sdk.channel import (
     ProviderProblem,
 )
 from host.users.api_keys import Scope
+from host.web.languages import gettext as _
 
 routes = Router("Accounts", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels import feature_requests
 from host.channels.pages.blueprint import bp
 from host.core import db
 from host.core.errors import NotFoundError
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, flash_good, workspace_view
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.automation import answered_kinds, facts, preview, texts
 from host.automation import settings as account_settings
@@ -26,6 +25,7 @@ from host.inbox.teams import teams
 from host.models.channels import ChannelAccount
 from host.models.users import Workspace
 from host.web import languages, local_times
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, flash_good, form_version, workspace_view, write
 from host.working_hours import hours
 from host.working_hours.hours import Hours

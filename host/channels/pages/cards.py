@@ -11,7 +11,6 @@ from types import MappingProxyType
 import msgspec
 import sqlalchemy as sa
 from flask import request
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -23,6 +22,7 @@ from host.core import clock
 from host.core.backports.values import replace
 from host.models.channels import AccountState, AccountWarning, ChannelAccount, ref
 from host.sdk.cards import CardStatus, SectionNotice, SettingsCard, SignIn
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

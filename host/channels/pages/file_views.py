@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels.abilities import received
 from host.channels.accounts import keep_files
@@ -16,6 +15,7 @@ from host.core.errors import NotFoundError
 from host.media.retention import DEFAULT, MOST, Retention
 from host.sdk.messages import MessageKind
 from host.users.pages import sudo
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 WAYS = ("days", "keep", "link")

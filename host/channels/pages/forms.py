@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flask import request
-from flask_babel import gettext as _
 
 from host.channels import refusals
 from host.core import clock, secrets
@@ -18,6 +17,7 @@ from host.core.secrets import Place, Secret
 from host.sdk.cards import Field
 from host.sdk.errors import SecretUnreadableError
 from host.users.pages import sudo
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flask_babel import gettext as _
-
 from host.automation.buttons import AnswerError, TapCount
 from host.automation.deciding import Answer
 from host.channels.button_payloads import digest
 from host.core.ids import read_id
 from host.sdk.channel import IceBreakerLimits, IceBreakers, Menu, MenuLimits
 from host.sdk.messages import IceBreaker, MenuItem
+from host.web.languages import gettext as _
 
 DEFAULT = "default"
 MOST_LOCALES = 30

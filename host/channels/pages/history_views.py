@@ -10,7 +10,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.channels import accounts
@@ -24,6 +23,7 @@ from host.live.events import newest_id
 from host.models.inbox import OF_PERSON, ContactIdentity, Conversation
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.sdk.channel import ChannelAdapter
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 SHOWN = 100

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
@@ -17,6 +16,7 @@ from host.core import clock
 from host.models.inbox import ContactIdentity, Conversation, Message
 from host.models.queue import MissedMessage, SecondLook
 from host.sdk.channel import ChannelAdapter
+from host.web.languages import gettext as _
 
 SHOWN_FOR = timedelta(days=7)
 LISTED = 100

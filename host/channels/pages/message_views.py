@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from msgspec import UNSET
 
@@ -30,6 +29,7 @@ from host.inbox.teams import teams
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.web.formats import round_length
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext, ngettext
 from sqlalchemy.orm import Session
@@ -29,6 +28,7 @@ from host.features.automation_overview import (
 )
 from host.models.channels import AccountState, ChannelAccount
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import Permission, seen_accounts, workspace_view
 

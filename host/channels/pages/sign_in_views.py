@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels import connecting, other_workspaces, refusals, sign_in_attempts
 from host.channels.directory import current_directory
@@ -34,6 +33,7 @@ from host.sdk.cards import (
 from host.sdk.channel import AccountRef
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 from host.users.pages import sudo
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     actor,

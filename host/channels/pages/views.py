@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -35,6 +34,7 @@ from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountErr
 from host.users.pages import sudo
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,

@@ -6,7 +6,6 @@ import logging
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels import refusals
 from host.channels.accounts import note_settings
@@ -17,6 +16,7 @@ from host.channels.pages.forms import Entered
 from host.core.errors import NotFoundError
 from host.sdk.cards import CardStatus, Problems, WorkspaceSettings
 from host.users.pages import sudo
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 log = logging.getLogger(__name__)

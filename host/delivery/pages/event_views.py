@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
@@ -23,6 +22,7 @@ from host.queue.replay import EventNotFoundError, replay, replay_many, replayabl
 from host.users import data_retention
 from host.web import local_times, navigation
 from host.web.formats import duration
+from host.web.languages import gettext as _
 from host.web.request_helpers import admin_required, flash_good, id_argument, id_in, write_desk
 
 bp = Blueprint("delivery", __name__)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
@@ -46,6 +45,7 @@ from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
+from host.web.languages import gettext as _
 
 routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.CONVERSATIONS_WRITE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import db
@@ -12,6 +11,7 @@ from host.features.use import KEYS, Use, named
 from host.inbox.canned import replies
 from host.inbox.canned.models import CannedFile, CannedReply, Macro
 from host.users import leaving
+from host.web.languages import gettext as _
 
 
 @hookimpl

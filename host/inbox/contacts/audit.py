@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from flask import g
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.core import db
 from host.models.inbox import Contact
+from host.web.languages import gettext as _
 
 SENTENCES: Mapping[str, LazyString] = {
     "attribute.added": _l("%(who)s added the attribute %(what)s"),

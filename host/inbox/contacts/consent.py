@@ -11,7 +11,6 @@ from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -37,6 +36,7 @@ from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.i18n import noop
 from host.users.actor import Actor, UnitOfWork
 from host.users.reach import Accounts
+from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -55,6 +54,7 @@ from host.queue import outbox
 from host.sdk.capabilities import Threading
 from host.users.actor import DESK, UnitOfWork
 from host.users.reach import Accounts
+from host.web.languages import gettext as _
 
 
 class Started(msgspec.Struct, frozen=True):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from flask import g
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.core import db
 from host.models.inbox import Contact, Conversation
+from host.web.languages import gettext as _
 
 SENTENCES: Mapping[str, LazyString] = {
     "note.edited": _l("%(who)s edited a private note in conversation %(what)s"),

@@ -7,7 +7,6 @@ import base64
 import sqlalchemy as sa
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import escape
 
@@ -23,6 +22,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import EnclosedMail, is_mail
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, workspace_view
 
 MOST = 10 * 1024 * 1024

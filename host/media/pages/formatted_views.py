@@ -16,7 +16,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from markupsafe import escape
 from sqlalchemy.orm import Session
 
@@ -29,6 +28,7 @@ from host.models.inbox import Attachment, AttachmentState
 from host.sdk.channel import Located
 from host.sdk.closings import ClosingKind
 from host.sdk.messages import AttachmentRole, MessageKind
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, workspace_view
 
 POLICY = "; ".join(

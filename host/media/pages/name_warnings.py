@@ -10,9 +10,8 @@ import re
 import unicodedata
 from enum import StrEnum
 
-from flask_babel import gettext as _
-
 from host.core.cleaning import TURNED
+from host.web.languages import gettext as _
 
 
 class Disguise(StrEnum):

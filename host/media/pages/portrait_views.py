@@ -8,7 +8,6 @@ from contextlib import closing
 from flask import redirect, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from markupsafe import Markup
 
 from host.core import db, storage
@@ -19,6 +18,7 @@ from host.media.pages.blueprint import bp
 from host.media.pages.upload_views import MULTIPART
 from host.users import desk_settings, users, workspaces
 from host.users.actor import DeskWork
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     CurrentWorkspace,
     Permission,

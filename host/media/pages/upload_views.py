@@ -6,7 +6,6 @@ from typing import cast
 
 from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels.directory import current_directory
 from host.core import db, storage
@@ -15,6 +14,7 @@ from host.media import files, uploads
 from host.media.limits import MAX_BYTES
 from host.media.pages.blueprint import bp
 from host.models.channels import AccountState, ChannelAccount
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     answers_json,

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from host.core.clock import HOUR
@@ -19,6 +18,7 @@ from host.reports.pages.choosing import Choice, Column, Order
 from host.reports.tables import Grouping, Key
 from host.web import plots
 from host.web.formats import duration, whole
+from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.plots import Bars, Line, Plot
 from host.web.template_filters import mark_of

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 from flask_babel import format_decimal
-from flask_babel import gettext as _
 
 from host.sdk.reports import Better, Counts, Number, Unit
 from host.web.formats import whole
+from host.web.languages import gettext as _
 
 BAR = 400
 """Width of the longest bar."""

@@ -11,7 +11,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.automation import texts
@@ -50,6 +49,7 @@ from host.rules.rules import RuleView
 from host.sdk.channel import PrivateContext
 from host.sdk.text import byte_length
 from host.web.csv_file import csv_response
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, id_argument, seen_accounts, workspace_view
 
 LATELY = timedelta(days=7)

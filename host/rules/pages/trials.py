@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.automation import condition_facts, condition_words
@@ -18,6 +17,7 @@ from host.rules import rules as rule_cases
 from host.rules.body import RuleTargets
 from host.rules.evaluation import Verdict
 from host.rules.pages import words
+from host.web.languages import gettext as _
 
 
 def steps(

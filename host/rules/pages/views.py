@@ -12,7 +12,6 @@ import msgspec
 import regex
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -47,6 +46,7 @@ from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from host.web import account_picker, languages
 from host.web.account_picker import Options
+from host.web.languages import gettext as _
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,

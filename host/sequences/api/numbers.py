@@ -8,7 +8,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from flask_babel import gettext as _
 from msgspec import Meta
 
 from host.api.http.call import Call
@@ -22,6 +21,7 @@ from host.sequences.body import Body
 from host.sequences.listing import SequenceVersionNotFoundError
 from host.sequences.sequences import SequenceNotFoundError
 from host.users.api_keys import Scope
+from host.web.languages import gettext as _
 
 routes = Router("Sequences", read=Scope.AUTOMATION_READ)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, request
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.channels.directory import current_directory
@@ -20,6 +19,7 @@ from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
 from host.sequences.proofs import Proof
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import seen_accounts, write
 
 bp = Blueprint("sequences", __name__, template_folder="../templates")

@@ -9,7 +9,6 @@ import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_percent
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
@@ -24,6 +23,7 @@ from host.sequences.numbers import Numbers, StepNumbers
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
 from host.web.formats import duration, whole
+from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.periods import given_days, recent_days, said_days
 from host.web.request_helpers import (

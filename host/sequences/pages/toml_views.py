@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.channels.directory import current_directory
 from host.core import db
@@ -22,6 +21,7 @@ from host.sequences.pages.blueprint import (
     seen,
 )
 from host.sequences.toml_form import from_toml, line_of, to_toml
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     flash_good,

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.automation import condition_forms
 from host.automation.action_forms import row_of
@@ -59,6 +58,7 @@ from host.users.actor import UnitOfWork
 from host.users.pages import sudo
 from host.web import account_picker
 from host.web.account_picker import Options
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,

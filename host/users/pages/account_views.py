@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.db import db
@@ -16,6 +15,7 @@ from host.users.pages.forms import CodeForm, ConfirmForm, DeleteForm, PasswordFo
 from host.users.signin import factors, settings
 from host.web import navigation
 from host.web.devices import device_of
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     THEMES,
     CurrentUser,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.db import db
@@ -16,6 +15,7 @@ from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import NewWorkspaceForm, text
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,

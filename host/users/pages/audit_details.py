@@ -14,12 +14,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel.speaklater import LazyString
 
 from host.features import registry
 from host.users.audit import AuditRow
 from host.users.audit_words import Words, plain
+from host.web.languages import gettext as _
 from host.web.languages import moment
 
 _CODE = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)+")

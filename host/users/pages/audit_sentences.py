@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup, escape
@@ -16,6 +15,7 @@ from host.models.signing_in import RequirementScope
 from host.users.audit import AuditRow
 from host.users.failed_tries import NOBODY
 from host.users.pages import audit_details
+from host.web.languages import gettext as _
 
 KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "sign-ins": (

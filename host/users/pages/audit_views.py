@@ -9,7 +9,6 @@ from itertools import groupby
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core import clock
@@ -21,6 +20,7 @@ from host.users.pages.audit_sentences import KINDS, icon_of, more, sentence, sub
 from host.users.pages.blueprint import bp
 from host.web import navigation
 from host.web.csv_file import Cell, csv_response
+from host.web.languages import gettext as _
 from host.web.languages import local
 from host.web.request_helpers import Permission, admin_required, config, id_argument, workspace_view
 

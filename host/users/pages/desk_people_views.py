@@ -8,7 +8,6 @@ from functools import partial
 import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
@@ -24,6 +23,7 @@ from host.users.pages.forms import NewPersonForm, text
 from host.users.signin import factors
 from host.users.users import Person
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,

@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core import config as settings
@@ -21,6 +20,7 @@ from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import MakeWorkspaceForm, text
 from host.web import colours, navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     admin_required,
     config,

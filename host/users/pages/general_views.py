@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.db import db
@@ -17,6 +16,7 @@ from host.users.pages.blueprint import bp
 from host.users.pages.forms import WorkspaceForm, text
 from host.users.retention import Falls
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     current_user,

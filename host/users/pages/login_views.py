@@ -6,7 +6,6 @@ import logging
 
 from flask import Response, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.core.db import db
 from host.core.errors import LobbyError, NotFoundError, TooManyError, UnavailableError
@@ -29,6 +28,7 @@ from host.users.pages.desk_people_views import mails_links
 from host.users.pages.forms import ChooseForm, ForgotForm, JoinForm, LoginForm, SetupForm, text
 from host.users.signin import passkeys, settings
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     TOKEN,
     before_new_password,

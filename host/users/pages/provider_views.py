@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.core import clock, secrets
 from host.core.db import db
@@ -24,6 +23,7 @@ from host.users.signin import identities, oidc, settings, steps
 from host.users.signin.oidc import Claims, Journey, ProviderAwayError, ProviderError, UnconfirmedError
 from host.users.signin.settings import SignIn
 from host.users.signin.steps import Kind
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     before_new_password,
     before_second_factor,

@@ -12,7 +12,6 @@ import msgspec
 import segno
 from flask import jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
 
@@ -31,6 +30,7 @@ from host.users.signin import factors, identities, passkeys, settings, steps
 from host.users.signin.passkeys import NotProvenError, Site, UsedKey
 from host.users.signin.steps import Kind, PendingStep
 from host.web.devices import device_of
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     answers_json,
     before_second_factor,

@@ -6,7 +6,6 @@ import itertools
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.core.db import db
@@ -22,6 +21,7 @@ from host.users.signin import oidc, settings
 from host.users.signin.oidc import ProviderError
 from host.users.signin.settings import GroupRule, SignIn
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import admin_required, config, external_url, flash_bad, flash_good, write_desk
 
 navigation.add_admin(

@@ -20,7 +20,6 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask, g, request, session
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from host.core import clock, db, secrets
 from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
@@ -31,6 +30,7 @@ from host.users import failed_tries, passwords, sessions, throttle
 from host.users.actor import DeskWork
 from host.users.signin import factors
 from host.web.error_pages import PASSWORD_ASKED, SEALED
+from host.web.languages import gettext as _
 from host.web.request_helpers import client_address, config, current_user, is_passive, maybe_user, write_desk
 
 log = logging.getLogger("lobby.security")

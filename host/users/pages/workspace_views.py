@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -27,6 +26,7 @@ from host.users.pages.forms import InviteForm, text
 from host.users.reach import Accounts
 from host.users.signin import factors, settings
 from host.web import account_picker, navigation
+from host.web.languages import gettext as _
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,

@@ -11,7 +11,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -28,6 +27,7 @@ from host.models.inbox import Contact
 from host.users.pages import sudo
 from host.users.roles import Permission
 from host.web import account_picker, navigation
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     config,
     flash_bad,

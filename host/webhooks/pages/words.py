@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_babel import gettext as _
-
+from host.web.languages import gettext as _
 from host.webhooks import policy
 from host.webhooks.log import LoggedDelivery, Standing
 from host.webhooks.models import Endpoint, EndpointState, HookState, OffReason

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -53,6 +52,7 @@ from host.models.inbox import Message, state_mark
 from host.users.actor import UnitOfWork
 from host.web import account_picker, navigation
 from host.web.account_picker import Options
+from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.request_helpers import (
     Permission,

@@ -9,7 +9,6 @@ import msgspec
 from babel import Locale
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -34,6 +33,7 @@ from host.sdk.capabilities import Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import TextLimit, TextUnit, length
 from host.web import navigation
+from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.portions import portion
 from host.web.request_helpers import (
