@@ -48,7 +48,7 @@ from host.process.app import create_app
 from host.sdk._forms.values import Forms
 from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
-from host.users.actor import Actor, DeskWork, UnitOfWork, person_or_desk
+from host.users.actor import Acting, Actor, DeskWork, UnitOfWork, person_or_desk
 from host.users.reach import ALL_ACCOUNTS, Accounts
 
 if TYPE_CHECKING:
@@ -166,6 +166,14 @@ def work(
     elif isinstance(actor, int):
         actor = person_or_desk(actor)
     return UnitOfWork(session, workspace, actor, now or clock.now(), sees)
+
+
+def acting(workspace: int, **by: Any) -> Acting:
+    """Return who acts in a workspace, see :func:`do`."""
+    actor = by.get("actor")
+    if not isinstance(actor, Actor):
+        actor = person_or_desk(actor)
+    return Acting(workspace, actor, by.get("now") or clock.now(), by.get("sees", ALL_ACCOUNTS))
 
 
 def do(use_case: Callable[..., T], workspace: int, *what: Any, **changes: Any) -> T:

@@ -25,8 +25,7 @@ from host.inbox.queries import Row
 from host.models.channels import AccountState
 from host.models.inbox import Conversation, Direction, InternalKind, Message
 from host.sdk.channel import ChannelAdapter, ProviderProblem
-from host.users.actor import Actor, UnitOfWork
-from host.users.reach import Accounts
+from host.users.actor import Acting, UnitOfWork
 from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
@@ -110,16 +109,7 @@ def control(row: Row, adapter: ChannelAdapter | None, now: datetime) -> Control 
     )
 
 
-def take(
-    directory: Directory,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    actor: Actor,
-    note: str = "",
-    now: datetime,
-) -> None:
+def take(acting: Acting, directory: Directory, conversation_id: int, *, note: str = "") -> None:
     """Take a conversation from another app. It calls the provider, so do not call it inside a transaction.
 
     :param note: for the other app.
@@ -129,51 +119,30 @@ def take(
     :raises AccountDisconnectedError: if its account is disconnected.
     :raises ProviderRefusedError: with the provider's reason.
     """
-    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
+    row, adapter = _checked(acting, directory, conversation_id)
     _ask(row, adapter.label, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
-    db.write(_tell, row, adapter, {"what": TAKEN}, actor, now)
+    acting.write(_tell, row, adapter, {"what": TAKEN})
 
 
-def hand_on(
-    directory: Directory,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    actor: Actor,
-    to: str,
-    note: str = "",
-    now: datetime,
-) -> None:
+def hand_on(acting: Acting, directory: Directory, conversation_id: int, *, to: str, note: str = "") -> None:
     """Pass a conversation to the app *to*; see :func:`take` for the rest."""
-    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
+    row, adapter = _checked(acting, directory, conversation_id)
     _ask(row, adapter.label, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
-    db.write(_tell, row, adapter, {"what": PASSED, "to": to}, actor, now)
+    acting.write(_tell, row, adapter, {"what": PASSED, "to": to})
 
 
-def release(
-    directory: Directory,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    actor: Actor,
-    note: str = "",
-    now: datetime,
-) -> None:
+def release(acting: Acting, directory: Directory, conversation_id: int, *, note: str = "") -> None:
     """Let go of a conversation, so that the provider chooses who answers; see :func:`take` for the rest."""
-    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
+    row, adapter = _checked(acting, directory, conversation_id)
     if not adapter.capabilities.thread_release:
         raise ThreadControlError()
     _ask(row, adapter.label, lambda: adapter.release_thread(row.account, row.identity_external_id, note))
-    db.write(_tell, row, adapter, {"what": RELEASED}, actor, now)
+    acting.write(_tell, row, adapter, {"what": RELEASED})
 
 
-def _checked(
-    directory: Directory, workspace_id: int, conversation_id: int, accounts: Accounts
-) -> tuple[Row, ChannelAdapter]:
+def _checked(acting: Acting, directory: Directory, conversation_id: int) -> tuple[Row, ChannelAdapter]:
     with db.read() as session:
-        row = conversation_row(session, workspace_id, conversation_id, accounts=accounts)
+        row = conversation_row(session, acting.workspace_id, conversation_id, accounts=acting.accounts)
     adapter = directory.adapter(row.channel)
     if adapter is None:
         raise UnknownChannelError()
@@ -200,18 +169,11 @@ def _ask(row: Row, label: str, ask: Callable[[], ProviderProblem | None]) -> Non
         raise ProviderRefusedError(_(problem.sentence) if problem.sentence else None, next_step=next_step)
 
 
-def _tell(
-    session: Session,
-    row: Row,
-    adapter: ChannelAdapter,
-    content: dict[str, str],
-    actor: Actor,
-    now: datetime,
-) -> None:
-    work = UnitOfWork(session, row.account.workspace_id, actor, now)
+def _tell(work: UnitOfWork, row: Row, adapter: ChannelAdapter, content: dict[str, str]) -> None:
     conversation = locked_conversation(work, row.id)
     if content["what"] == TAKEN:
-        responders.take(conversation, now)
+        responders.take(conversation, work.now)
     else:
-        responders.give(conversation, now, adapter.capabilities.responder_keeps, content.get("to", ""))
+        keeps = adapter.capabilities.responder_keeps
+        responders.give(conversation, work.now, keeps, content.get("to", ""))
     add_activity(work, conversation, dict(content))

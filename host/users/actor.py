@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy.orm import Session
 
+from host.core import db
 from host.core.errors import NotSignedInError
 from host.events.models import ActorKind
 from host.users import audit
 from host.users.reach import ALL_ACCOUNTS, Accounts
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -150,3 +154,26 @@ class UnitOfWork:
     def audit(self, action: str, subject: str, *, details: Mapping[str, Any] | None = None) -> None:
         """Write a line of the workspace's audit log, see :func:`host.users.audit.record`."""
         self.actor.audit(self.session, action, subject, workspace_id=self.workspace_id, details=details)
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The actor in a workspace, and when they act: a unit of work before its write begins.
+
+    A use case that calls a provider between two writes takes it, because no transaction is open meanwhile.
+    """
+
+    workspace_id: int
+    actor: Actor
+    now: datetime
+    accounts: Accounts = ALL_ACCOUNTS
+
+    def work(self, session: Session) -> UnitOfWork:
+        """Return the unit of work in *session*."""
+        return UnitOfWork(session, self.workspace_id, self.actor, self.now, self.accounts)
+
+    def write(
+        self, use_case: Callable[Concatenate[UnitOfWork, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a use case in one write."""
+        return db.write(lambda session: use_case(self.work(session), *args, **kwargs))

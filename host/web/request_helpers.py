@@ -36,7 +36,7 @@ from host.events.models import ActorKind
 from host.features import registry
 from host.models.users import Role
 from host.users import reach, roles, sessions
-from host.users.actor import Actor, DeskWork, UnitOfWork
+from host.users.actor import Acting, Actor, DeskWork, UnitOfWork
 from host.users.desk_settings import Desk
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -423,9 +423,13 @@ def actor() -> Actor:
 
 def write(use_case: Callable[Concatenate[UnitOfWork, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a use case in one write of the page's workspace, by the signed-in person."""
+    return acting().write(use_case, *args, **kwargs)
+
+
+def acting() -> Acting:
+    """Return the signed-in person in the page's workspace, now."""
     workspace: CurrentWorkspace = g.workspace
-    by = workspace.id, actor(), clock.now(), seen_accounts()
-    return db.write(lambda session: use_case(UnitOfWork(session, *by), *args, **kwargs))
+    return Acting(workspace.id, actor(), clock.now(), workspace.accounts)
 
 
 def write_desk(use_case: Callable[Concatenate[DeskWork, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

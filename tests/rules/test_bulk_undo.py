@@ -13,7 +13,7 @@ from host.inbox.bulk.actions import UNDO, BulkChange
 from host.inbox.foreseen import counting
 from host.inbox.queries import ConversationFilter
 from host.rules.models import RuleState
-from host.users.actor import DESK
+from tests.helpers import acting
 from tests.inbox import toys
 from tests.rules.ruled import Ruled
 
@@ -22,10 +22,7 @@ SAY: Mapping[str, Any] = {"do": "say", "text": "We closed this."}
 
 
 def change_all(any_desk: Ruled, change: BulkChange) -> int:
-    done = actions.start(
-        change, ConversationFilter(), workspace_id=any_desk.desk.workspace, actor=DESK, now=clock.now()
-    )
-    return done.id
+    return actions.start(acting(any_desk.desk.workspace), change, ConversationFilter()).id
 
 
 def texts(any_desk: Ruled) -> list[str]:
@@ -58,7 +55,7 @@ def test_an_undo_takes_what_has_not_left(any_desk: Ruled) -> None:
     any_desk.said("ana")
     bulk_id = change_all(any_desk, BulkChange("close"))
     any_desk.run()
-    actions.undo(workspace_id=any_desk.desk.workspace, bulk_id=bulk_id, actor=DESK)
+    actions.undo(acting(any_desk.desk.workspace), bulk_id)
     with clock.travel(LATER):
         any_desk.run()
         assert (texts(any_desk), any_desk.ran(rule)) == ([], [])

@@ -12,7 +12,7 @@ from host.inbox.bulk.actions import UNDO, BulkChange
 from host.inbox.foreseen import counting
 from host.inbox.queries import ConversationFilter
 from host.sdk.events import Listener
-from host.users.actor import DESK
+from tests.helpers import acting
 from tests.satisfaction.conftest import Survey
 
 QUESTION = "How did we do?\n\nYou can also answer with a number: 1 is bad, 5 is very good."
@@ -20,18 +20,11 @@ LATER = UNDO + timedelta(minutes=1)
 
 
 def close_all(survey: Survey) -> int:
-    done = actions.start(
-        BulkChange("close"),
-        ConversationFilter(),
-        workspace_id=survey.desk.workspace,
-        actor=DESK,
-        now=clock.now(),
-    )
-    return done.id
+    return actions.start(acting(survey.desk.workspace), BulkChange("close"), ConversationFilter()).id
 
 
 def undo(survey: Survey, bulk_id: int) -> None:
-    actions.undo(workspace_id=survey.desk.workspace, bulk_id=bulk_id, actor=DESK)
+    actions.undo(acting(survey.desk.workspace), bulk_id)
 
 
 def ask(survey: Survey) -> None:

@@ -27,7 +27,7 @@ from host.inbox.teams.teams import TeamDetails
 from host.models.inbox import Conversation, Message
 from host.models.users import AuditEntry, Role
 from host.users import members, reach
-from host.users.actor import Actor
+from host.users.actor import Acting, Actor
 from tests import helpers
 from tests.helpers import do
 from tests.inbox import toys
@@ -266,13 +266,13 @@ def test_many_go_to_a_team_and_come_back(desk: Desk) -> None:
     mia, bo = toys.make_user(anywhere), toys.make_user(anywhere)
     team = made(anywhere, "Orders", mia)
     change(anywhere, toys.only(Conversation).id, bo, assignee_id=bo)
-    here: dict[str, Any] = {"workspace_id": anywhere, "actor": Actor(ActorKind.USER, mia)}
+    here = Acting(anywhere, Actor(ActorKind.USER, mia), clock.now())
     with pytest.raises(TeamNotFoundError):
-        actions.start(BulkChange("team", team_id=team + 1), ConversationFilter(), now=clock.now(), **here)
-    done = actions.start(BulkChange("team", team_id=team), ConversationFilter(), now=clock.now(), **here)
+        actions.start(here, BulkChange("team", team_id=team + 1), ConversationFilter())
+    done = actions.start(here, BulkChange("team", team_id=team), ConversationFilter())
     row = toys.only(Conversation)
     assert (done.changed, row.team_id, row.assignee_id) == (1, team, None)
-    assert actions.undo(bulk_id=done.id, **here).restored == 1
+    assert actions.undo(here, done.id).restored == 1
     row = toys.only(Conversation)
     assert (row.team_id, row.assignee_id) == (None, bo)
 

@@ -44,7 +44,7 @@ from host.models.api_keys import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users import reach
-from host.users.actor import Actor, UnitOfWork
+from host.users.actor import Acting, Actor, UnitOfWork
 from host.users.api_keys import Caller, Scope
 from host.users.reach import Accounts
 from host.web.request_helpers import client_address, config, request_id
@@ -127,9 +127,14 @@ class Call:
         self.claim = None
         return self._written[0]
 
+    @property
+    def acting(self) -> Acting:
+        """The key in its workspace, now."""
+        return Acting(self.workspace_id, self.actor, self.now, self.accounts)
+
     def work(self, session: Session) -> UnitOfWork:
         """Return the unit of work of the key in *session*."""
-        return UnitOfWork(session, self.workspace_id, self.actor, self.now, self.accounts)
+        return self.acting.work(session)
 
     @overload
     def write(self, use_case: Callable[[UnitOfWork], R]) -> R: ...

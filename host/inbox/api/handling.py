@@ -254,15 +254,7 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
 )
 def take_conversation(call: Call, conversation_id: int, body: Taking) -> Conversation:
     """If a provider lets several apps answer, one controls a conversation at a time. The provider decides."""
-    thread_control.take(
-        call.directory,
-        workspace_id=call.workspace_id,
-        conversation_id=conversation_id,
-        actor=call.actor,
-        note=body.note,
-        now=call.now,
-        accounts=call.accounts,
-    )
+    thread_control.take(call.acting, call.directory, conversation_id, note=body.note)
     return _answer(call, conversation_id)
 
 
@@ -286,16 +278,8 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
     """Messages sent afterwards may be refused, until you take the conversation or get it back."""
     if not body.to.strip().replace("_", "").isalnum():
         raise BodyError(_l("That isn't a valid app ID."), field="to")
-    thread_control.hand_on(
-        call.directory,
-        workspace_id=call.workspace_id,
-        conversation_id=conversation_id,
-        actor=call.actor,
-        to=body.to.strip(),
-        note=body.note,
-        now=call.now,
-        accounts=call.accounts,
-    )
+    to, note = body.to.strip(), body.note
+    thread_control.hand_on(call.acting, call.directory, conversation_id, to=to, note=note)
     return _answer(call, conversation_id)
 
 
@@ -320,15 +304,7 @@ def release_control(call: Call, conversation_id: int, body: Releasing) -> Conver
 
     Only where `threadRelease` of the account's `capabilities` is true.
     """
-    thread_control.release(
-        call.directory,
-        workspace_id=call.workspace_id,
-        conversation_id=conversation_id,
-        actor=call.actor,
-        note=body.note,
-        now=call.now,
-        accounts=call.accounts,
-    )
+    thread_control.release(call.acting, call.directory, conversation_id, note=body.note)
     return _answer(call, conversation_id)
 
 

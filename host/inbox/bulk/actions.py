@@ -39,7 +39,7 @@ from host.models.inbox import (
     Snooze,
     SnoozeKind,
 )
-from host.users.actor import Actor, UnitOfWork, person_or_desk
+from host.users.actor import Acting, UnitOfWork, person_or_desk
 
 PORTION = 50
 """Maximum number of conversations changed in one write, which blocks other writes."""
@@ -223,30 +223,15 @@ def check(session: Session, workspace_id: int, change: BulkChange, now: datetime
         teams.get(session, workspace_id, change.team_id)
 
 
-def start(
-    change: BulkChange,
-    filter_: ConversationFilter,
-    *,
-    workspace_id: int,
-    actor: Actor,
-    now: datetime,
-    ids: Collection[int] | None = None,
-    shown: Mapping[int, str] | None = None,
-    since: int | None = None,
-) -> BulkProgress:
-    """Start a bulk action and return its progress; a small one is finished. Errors as :func:`create`."""
-
-    def begin(session: Session) -> int:
-        work = UnitOfWork(session, workspace_id, actor, now)
-        return create(work, change, filter_, ids=ids, shown=shown, since=since)
-
-    bulk_id = db.write(begin)
+def start(acting: Acting, change: BulkChange, filter_: ConversationFilter, **chosen: Any) -> BulkProgress:
+    """Start a bulk action and return its progress; a small one is finished. The rest as :func:`create`."""
+    bulk_id = acting.write(create, change, filter_, **chosen)
     with db.read() as session:
-        found = get(session, workspace_id, bulk_id)
+        found = get(session, acting.workspace_id, bulk_id)
     if found.total <= AT_ONCE:
         run(bulk_id)
         with db.read() as session:
-            found = get(session, workspace_id, bulk_id)
+            found = get(session, acting.workspace_id, bulk_id)
     return found
 
 
@@ -262,25 +247,25 @@ def stop(work: UnitOfWork, bulk_id: int) -> BulkProgress:
     return get(work.session, work.workspace_id, bulk_id)
 
 
-def undo(*, workspace_id: int, bulk_id: int, actor: Actor) -> BulkProgress:
+def undo(acting: Acting, bulk_id: int) -> BulkProgress:
     """Stop a bulk action and start undoing it; return the progress.
 
     :raises BulkNotFoundError: if they have no such action.
     :raises UndoOverError: if it was already undone, or it is too late.
     """
-    db.write(_begin_undo, workspace_id, bulk_id, actor.id)
+    acting.write(_begin_undo, bulk_id)
     with db.read() as session:
-        found = get(session, workspace_id, bulk_id)
+        found = get(session, acting.workspace_id, bulk_id)
     if found.changed <= AT_ONCE:
         run(bulk_id)
         with db.read() as session:
-            found = get(session, workspace_id, bulk_id)
+            found = get(session, acting.workspace_id, bulk_id)
     return found
 
 
-def _begin_undo(session: Session, workspace_id: int, bulk_id: int, user_id: int | None) -> None:
-    row = _locked(session, workspace_id, bulk_id, user_id)
-    late = clock.now() >= row.created_at + UNDO
+def _begin_undo(work: UnitOfWork, bulk_id: int) -> None:
+    row = _locked(work.session, work.workspace_id, bulk_id, work.actor.id)
+    late = work.now >= row.created_at + UNDO
     if late or row.state in {BulkState.UNDOING, BulkState.UNDONE}:
         raise UndoOverError()
     row.state, row.finished_at = BulkState.UNDOING, None

@@ -155,4 +155,4 @@ def stop_bulk_action(call: Call, bulk_id: int) -> BulkAction:
 )
 def undo_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Restores each conversation that has not changed since; a running action is stopped first."""
-    return _shown(actions.undo(workspace_id=call.workspace_id, bulk_id=bulk_id, actor=call.actor))
+    return _shown(actions.undo(call.acting, bulk_id))

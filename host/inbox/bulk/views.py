@@ -36,7 +36,7 @@ from host.models.inbox import Conversation
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    actor,
+    acting,
     current_user,
     flash_bad,
     flash_good,
@@ -172,7 +172,6 @@ def start(workspace_id: int) -> ResponseReturnValue:
 
     With ``leave_waiting``, conversations waiting for a reply are left out.
     """
-    now = clock.now()
     filter_, ids = _wanted()
     try:
         change = _change_from_form()
@@ -182,11 +181,9 @@ def start(workspace_id: int) -> ResponseReturnValue:
             raise BulkError()
         after = _foreseen_of(workspace_id, change.action, filter_, ids)
         shown = actions.start(
+            acting(),
             change,
             filter_,
-            workspace_id=workspace_id,
-            actor=actor(),
-            now=now,
             ids=ids,
             shown=_shown_from_form() if ids else None,
             since=None if ids else form_id("since"),
@@ -240,7 +237,7 @@ def stop(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
 def undo(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
     """Undo a bulk action."""
     try:
-        shown = actions.undo(workspace_id=workspace_id, bulk_id=bulk_id, actor=actor())
+        shown = actions.undo(acting(), bulk_id)
     except UndoOverError as error:
         if wants_json():
             raise

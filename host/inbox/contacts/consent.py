@@ -34,8 +34,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.i18n import noop
-from host.users.actor import Actor, UnitOfWork
-from host.users.reach import Accounts
+from host.users.actor import Acting, UnitOfWork
 from host.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
@@ -101,37 +100,25 @@ class _BlockTarget(msgspec.Struct, frozen=True):
     adapter: ChannelAdapter
 
 
-def block(
-    directory: Directory,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    on: bool,
-    actor: Actor,
-    now: datetime,
-    accounts: Accounts,
-) -> Sequence[BlockFailure]:
+def block(acting: Acting, directory: Directory, contact_id: int, *, on: bool) -> Sequence[BlockFailure]:
     """Block or unblock a contact, first here, then at every provider that supports it.
 
     Do not call it inside a transaction. Current and new conversations become spam; the contact is not
     notified. Unblocking moves the conversations that became spam since then out of it. A repeated call
     retries the providers that failed.
 
-    :param accounts: the accounts the person sees; None for all.
     :return: the providers that failed.
     :raises ContactNotFoundError: if the workspace has no such contact.
-    :raises NotAllTheirsError: if the contact also writes to accounts that are not among *accounts*.
+    :raises NotAllTheirsError: if the contact also writes to accounts that the person doesn't see.
     """
-    db.write(
-        lambda session: _set_blocked(UnitOfWork(session, workspace_id, actor, now, accounts), contact_id, on)
-    )
+    acting.write(_set_blocked, contact_id, on)
     missed = []
     with db.read() as session:
         asked = _at_providers(session, directory, contact_id, on)
     for one in asked:
         problem = _ask(one, on)
         if problem is None:
-            db.write(_note_at_provider, one.identity_id, now if on else None)
+            db.write(_note_at_provider, one.identity_id, acting.now if on else None)
         else:
             said = (problem.sentence, problem.next_step)
             missed.append(BlockFailure(one.adapter.label, " ".join(_(part) for part in said if part)))

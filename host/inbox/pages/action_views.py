@@ -70,7 +70,7 @@ from host.users.pages.sudo import fresh_password
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    actor,
+    acting,
     body_limit,
     current_user,
     flash_bad,
@@ -382,14 +382,7 @@ def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
 def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Take the conversation from another app of the provider."""
     with flashing(ConflictError, ProviderRefusedError):
-        thread_control.take(
-            current_directory(),
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        thread_control.take(acting(), current_directory(), conversation_id)
     return answer_done(workspace_id, conversation_id)
 
 
@@ -398,14 +391,7 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 def release(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Let go of the conversation: the provider chooses which of its apps answers."""
     with flashing(ConflictError, ProviderRefusedError):
-        thread_control.release(
-            current_directory(),
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        thread_control.release(acting(), current_directory(), conversation_id)
     return answer_done(workspace_id, conversation_id)
 
 

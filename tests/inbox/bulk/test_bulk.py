@@ -31,10 +31,10 @@ from host.models.inbox import (
     SnoozeKind,
 )
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests import helpers
 from tests.api.desks import Program, make_key, open_api_desk
-from tests.helpers import do
+from tests.helpers import acting, do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 
@@ -139,14 +139,14 @@ def test_undo_puts_back_all_that_did_not_change_since(anywhere: AccountRef, wish
         "read": {"unread_count": 5},
     }
     toys.change_row(Conversation, first.id, **changes[wish.action])
-    found = actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
+    found = actions.undo(acting(anywhere.workspace_id), bulk_id)
     assert (found.state, found.restored, found.kept) == (BulkState.UNDONE, 6, 1)
     after = {one.id: [getattr(one, name) for name in columns] for one in of(anywhere)}
     assert {id_: value for id_, value in after.items() if id_ != first.id} == {
         id_: value for id_, value in before.items() if id_ != first.id
     }
     with pytest.raises(UndoOverError):
-        actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
+        actions.undo(acting(anywhere.workspace_id), bulk_id)
 
 
 def lines(conversation_id: int) -> list[tuple[str, bool]]:
@@ -173,7 +173,7 @@ def test_a_change_and_its_undo_are_one_line_and_two_events(anywhere: AccountRef)
         if wish.action == "close":
             again: Changes = {"status": ConversationStatus.OPEN}
             do(set_fields, workspace_id, second.id, again)
-        actions.undo(workspace_id=workspace_id, bulk_id=bulk_id, actor=DESK)
+        actions.undo(acting(workspace_id), bulk_id)
     assert lines(first.id) == [("labelled", True), ("closed", True)]
     assert events(first.id)[-4:] == [
         f"conversation.{kind}" for kind in ("labelled", "unlabelled", "closed", "reopened")
@@ -203,7 +203,7 @@ def test_what_members_have_read_is_put_back_too(anywhere: AccountRef, action: st
     )
     actions.run(bulk_id)
     assert not any(news(anywhere, mia)) or action == "close", "a mark of one's own outlives a closing"
-    actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=Actor(ActorKind.USER, mia))
+    actions.undo(acting(anywhere.workspace_id, actor=Actor(ActorKind.USER, mia)), bulk_id)
     assert (news(anywhere, mia), news(anywhere, jon)) == before
 
 
@@ -221,7 +221,7 @@ def test_a_label_deleted_while_it_runs_is_skipped(
     assert (found.state, found.changed, found.skipped) == (BulkState.DONE, 3, 4)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(ConversationLabel)) == 0
-    undone = actions.undo(workspace_id=workspace, bulk_id=bulk_id, actor=DESK)
+    undone = actions.undo(acting(workspace), bulk_id)
     assert (undone.restored, undone.kept) == (0, 3)
 
 
@@ -232,11 +232,11 @@ def test_what_cannot_be_begun(anywhere: AccountRef) -> None:
     with pytest.raises(BulkError):
         begin(anywhere, BulkChange("close"), ids=[10**9])
     with pytest.raises(BulkNotFoundError):
-        actions.undo(workspace_id=anywhere.workspace_id, bulk_id=10**9, actor=DESK)
+        actions.undo(acting(anywhere.workspace_id), 10**9)
     bulk_id = begin(anywhere, BulkChange("close"))
     actions.run(bulk_id)
     with clock.travel(actions.UNDO), pytest.raises(UndoOverError):
-        actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
+        actions.undo(acting(anywhere.workspace_id), bulk_id)
 
 
 def test_it_stops_and_stays_stopped(anywhere: AccountRef, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_it_stops_and_stays_stopped(anywhere: AccountRef, monkeypatch: pytest.Mo
     do(actions.stop, anywhere.workspace_id, bulk_id)
     assert not actions.step()
     assert (len(open_ids(anywhere)), shown(anywhere, bulk_id).state) == (4, BulkState.STOPPED)
-    found = actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
+    found = actions.undo(acting(anywhere.workspace_id), bulk_id)
     assert (found.restored, len(open_ids(anywhere))) == (3, 7)
     with clock.travel(actions.KEPT * 2):
         while db.write(actions.remove_old, clock.now() - actions.KEPT, 1):

@@ -35,9 +35,9 @@ from host.models.users import AuditEntry, Role
 from host.sdk.channel import AccountRef, Capabilities, ProviderProblem
 from host.sdk.messages import InboundAttachment, MessageKind
 from host.search import documents
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests import helpers
-from tests.helpers import do
+from tests.helpers import acting, do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -566,10 +566,9 @@ def test_who_sees_some_accounts_blocks_nobody_who_writes_to_others(desk: Desk, s
     rosa = contact_of(scene, "rosa.sample")
     move = sa.update(ContactIdentity).where(ContactIdentity.external_id == "jon.b")
     run(move.values(contact_id=rosa, account_id=other.id))
-    limits: dict[str, Any] = {"workspace_id": desk.workspace, "contact_id": rosa, "on": True}
-    limits |= {"actor": DESK, "now": clock.now(), "accounts": frozenset({desk.account.id})}
+    limited = acting(desk.workspace, sees=frozenset({desk.account.id}))
     with pytest.raises(NotAllTheirsError):
-        consent.block(desk.generation.directory, **limits)
+        consent.block(limited, desk.generation.directory, rosa, on=True)
     assert row(rosa).blocked_at is None
     with db.read() as session:
         seen = finding.identities_of(session, [rosa], frozenset({desk.account.id}))[rosa]

@@ -459,15 +459,7 @@ def unblock_contact(call: Call, contact_id: int) -> Blocked:
 
 
 def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
-    missed = consent.block(
-        call.directory,
-        workspace_id=call.workspace_id,
-        contact_id=contact_id,
-        on=on,
-        actor=call.actor,
-        now=call.now,
-        accounts=call.accounts,
-    )
+    missed = consent.block(call.acting, call.directory, contact_id, on=on)
     with db.read() as session:
         problems = [f"{one.label}: {one.sentence}" for one in missed]
         return Blocked(contact=_one(session, call, contact_id), problems=problems)

@@ -46,7 +46,7 @@ from host.web.languages import number, reader
 from host.web.languages import shown as language_shown
 from host.web.request_helpers import (
     Permission,
-    actor,
+    acting,
     current_user,
     flash_bad,
     flash_good,
@@ -415,15 +415,7 @@ def block_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     on = request.form.get("off") != "1"
 
     def use_case() -> None:
-        missed = consent.block(
-            current_directory(),
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            on=on,
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        missed = consent.block(acting(), current_directory(), contact_id, on=on)
         for one in missed:
             what = _("Blocked here, not at %(channel)s:") if on else _("Unblocked here, not at %(channel)s:")
             flash_bad(f"{what % {'channel': one.label}} {one.sentence}")
