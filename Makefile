@@ -81,7 +81,7 @@ torture: $(STAMP)
 
 $(STAMP): EXTRA := dev
 $(DEMO_STAMP): EXTRA := assistants
-$(STAMP) $(DEMO_STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt
+$(STAMP) $(DEMO_STAMP): pyproject.toml setup.py clients/python/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Lobby needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing Lobby and what it needs into .venv. The first time, this takes a few minutes."

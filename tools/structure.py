@@ -78,6 +78,7 @@ class Rules:
 
     :param layers: from the bottom up, each with its modules and packages.
     :param purposes: the purpose of each layer.
+    :param rest: the layer of what none names: a feature that nothing imports.
     :param upward: ``module -> module`` pairs that may import upward.
     :param flat: the limit of modules in one folder, by folder; ``*`` for all others.
     """
@@ -88,13 +89,15 @@ class Rules:
     circles: frozenset[str]
     late: int
     flat: Mapping[str, int]
+    rest: int | None = None
 
     def level(self, module: str) -> int | None:
         """Return the layer of *module*, by the longest listed name that is the module or contains it.
 
-        A name such as ``*.api`` stands for the part of *module* that ends so.
+        A name such as ``*.api`` stands for the part of *module* that ends so. A module that none names is in
+        the layer :attr:`rest`.
         """
-        best, found = 0, None
+        best, found = 0, self.rest
         for level, names in enumerate(self.layers):
             for name in names:
                 covered = _covered(name, module)
@@ -118,6 +121,7 @@ def read_rules(path: Path) -> Rules:
     return Rules(
         layers=tuple(tuple(layer["holds"]) for layer in data["layer"]),
         purposes=tuple(layer["why"] for layer in data["layer"]),
+        rest=next((at for at, layer in enumerate(data["layer"]) if layer.get("rest")), None),
         upward=frozenset(data["exceptions"]["upward"]),
         circles=frozenset(data["exceptions"]["circles"]),
         late=data["limits"]["late"],

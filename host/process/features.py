@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
+import host
 from host.features import registry
 from host.features.feature import Feature
 
-_FOLDERS = (
+_IN_ORDER = (
     "host.search",
     "host.queue",
     "host.channels",
@@ -42,8 +44,18 @@ _FOLDERS = (
     "host.users",
     "host.working_hours",
 )
-"""Folders with a ``feature.py``, in the order in which features take part in shared hooks."""
+"""The features that take part in shared hooks in this order. All others follow, by name."""
 
-BUILT_IN: tuple[Feature, ...] = tuple(import_module(f"{name}.feature").FEATURE for name in _FOLDERS)
+
+def folders() -> tuple[str, ...]:
+    """Return the packages of the host that hold a ``feature.py``, in the order of their features."""
+    root = Path(host.__file__).parent
+    found = {".".join(("host", *path.parent.relative_to(root).parts)) for path in root.rglob("feature.py")}
+    # The package of the class Feature.
+    others = found - {"host.features", *_IN_ORDER}
+    return (*_IN_ORDER, *sorted(others))
+
+
+BUILT_IN: tuple[Feature, ...] = tuple(import_module(f"{name}.feature").FEATURE for name in folders())
 
 registry.use(BUILT_IN)

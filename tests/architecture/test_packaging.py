@@ -23,7 +23,7 @@ def code(folder: str) -> set[str]:
 def test_the_wheel_holds_every_file_of_host_and_migrations(tmp_path: Path) -> None:
     copy = tmp_path / "tree"
     copy.mkdir()
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "setup.py", "README.md"):
         shutil.copy(ROOT / name, copy / name)
     for name in ("host", "migrations", "dist"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -14,10 +14,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("docs/first-change.md", "docs/a-feature.md")
 COPIED = (
-    *("host", "migrations", "tests", "tools", "docs"),
-    *("pyproject.toml", "babel.cfg", "constraints.txt", "README.md"),
+    *("host", "migrations", "addons", "sandbox", "bench", "demo", "tests", "tools", "docs"),
+    *("pyproject.toml", "setup.py", "babel.cfg", "constraints.txt", "README.md", "CHANGELOG.md", "Makefile"),
 )
-DECLARATIONS = ("tests/features/test_declarations.py",)
+HELD = (
+    *("tests/features/test_declarations.py", "tests/features/test_off_pages.py", "tests/architecture"),
+    *(
+        "tests/users/test_confirmed_routes.py",
+        "tests/users/test_audit.py",
+        "tests/models/test_host_schema.py",
+    ),
+    "tests/pins",
+)
+"""Tests that hold lists of everything."""
+NOT_HELD = "not wheel and not test_work and not test_medium"
+"""Of those: what takes long and cannot change."""
 
 STEP = re.compile(
     r"""
@@ -73,20 +84,24 @@ def test_a_walkthrough_works_as_it_is_written(tmp_path: Path, name: str) -> None
         source = ROOT / name
         if source.is_dir():
             # With what is compiled: it is as old as its source there, too.
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("golden", "pictures"))
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("pictures"))
         else:
             shutil.copy(source, tmp_path / name)
     page = numbered(walkthrough.read_text(), tmp_path)
     touched = follow(page, tmp_path)
     said = sum(int(number) for number in re.findall(r"(\d+) files", page.partition("## 1.")[0]))
     assert said == len(touched), f"the page says how many files the change touches: {len(touched)}"
-    tests = [name for name in touched if name.startswith("tests/")]
+    tests = [name for name in touched if name.startswith("tests/") and name.endswith(".py")]
     assert tests
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
     for command in (
         ["-m", "ruff", "check", "--quiet", *(name for name in touched if name.endswith(".py"))],
         ["-m", "tools.structure"],
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *DECLARATIONS, *tests],
+        ["-m", "tools.writing"],
+        [*run, *tests],
+        ["-c", "import os, pytest; os.environ['REWRITE_GOLDEN'] = '1'; pytest.main(['-q', 'tests/pins'])"],
+        [*run, "-k", NOT_HELD, *HELD],
     ):
         done = subprocess.run(
             [sys.executable, *command],

@@ -51,7 +51,8 @@ ABOUT_IT = {
     ),
     "sequences": ("tests/sequences", "tests/docs/test_sequences.py", "tests/features/test_switch.py"),
 }
-"""What is only about the feature, and goes with it."""
+"""What is only about the feature, and goes with it; else the folder of its tests."""
+OPTIONAL = {one.name: one.package for one in features.BUILT_IN if one.optional}
 ABOUT_ALL = tuple(f"tests/features/test_{one}.py" for one in ("all_off", "commands_off", "deleting"))
 """What is about all of them together."""
 HELD = (
@@ -108,11 +109,11 @@ KNOW_IT = {
 LIST = "host/process/features.py"
 
 
-def test_there_is_an_optional_one_and_each_is_deleted_below() -> None:
-    assert {feature.name for feature in features.BUILT_IN if feature.optional} == set(ABOUT_IT)
+def test_each_that_stands_here_is_there() -> None:
+    assert set(ABOUT_IT) <= set(OPTIONAL)
 
 
-@pytest.mark.parametrize("name", sorted(ABOUT_IT))
+@pytest.mark.parametrize("name", sorted(OPTIONAL))
 def test_no_other_code_needs_it(name: str) -> None:
     own = ROOT / "host" / name
     assert own.is_dir()
@@ -129,12 +130,12 @@ def turn() -> str:
     """
     if named := os.environ.get("TEST_DELETED"):
         return named
-    return sorted(ABOUT_IT)[_commits() // 10 % len(ABOUT_IT)]
+    return sorted(OPTIONAL)[_commits() // 10 % len(OPTIONAL)]
 
 
 def share() -> str:
     """Return the part of all other tests whose turn it is; the next time the feature is deleted, the next."""
-    return f"{_commits() // (10 * len(ABOUT_IT))}/10"
+    return f"{_commits() // (10 * len(OPTIONAL))}/10"
 
 
 def _commits() -> int:
@@ -147,13 +148,10 @@ def tree_without(name: str, tree: Path) -> None:
     """Copy this checkout to *tree* without the folder of a feature, and what only it needs."""
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.rmtree(tree / "host" / name)
-    for one in (*ABOUT_IT[name], *ABOUT_ALL):
+    for one in (*ABOUT_IT.get(name, (f"tests/{name}",)), *ABOUT_ALL):
         gone = tree / one
         shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-    for file, line in (
-        (LIST, f' *"host.{name}",\n'),
-        ("pyproject.toml", rf' *"host\.{name}(\..*)?"(,| = .*)\n'),
-    ):
+    for file, line in ((LIST, f' *"host.{name}",\n'),):
         text = (tree / file).read_text()
         left = re.sub(f"^{line}", "", text, flags=re.M)
         assert left != text, file
@@ -234,7 +232,7 @@ def test_an_installed_desk_without_its_folder_passes_the_tests_of_all_others(tmp
     assert found.stdout.startswith(str(tmp_path / "env")), "what is installed is tested"
     assert "ModuleNotFoundError" in found.stderr
     tests = [python, "-m", "pytest", "-q", "-n2", "--dist=loadfile", "--no-loadscope-reorder"]
-    known = (*KNOW_ALL, *KNOW_IT[name], *importing(tree, name))
+    known = (*KNOW_ALL, *KNOW_IT.get(name, ()), *importing(tree, name))
     left_out = [one for one in known if (tree / one.partition("::")[0]).exists()]
     skipped = [f"--deselect={one}" if "::" in one else f"--ignore={one}" for one in left_out]
     for some, others in ((HELD, {}), (("tests", "addons"), {"TEST_SHARE": share()})):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -16,17 +17,36 @@ from host.features import registry
 from host.models.notifications import Notification
 from host.models.users import Role, User
 from host.users.actor import Actor
+from host.users.roles import Permission
 from tests import helpers
 from tests.helpers import StandInGeneration, build_app, client_for, make_config, make_user, make_workspace
 
-WHERE = {
-    "assistants": "assistants",
-    "reports": "reports",
-    "rules": "settings/rules",
-    "sequences": "sequences",
-    "webhooks": "settings/integrations",
-}
-"""A page of each feature, below its workspace."""
+BELOW = "/w/<int:workspace_id>/"
+
+
+class FeaturePage(NamedTuple):
+    """A page of a feature.
+
+    :param path: below its workspace.
+    :param to_agents: whether an agent may open it.
+    """
+
+    path: str
+    to_agents: bool
+
+
+def page_of(name: str, data: Path) -> FeaturePage:
+    """Return a page of a feature, one that agents may not open if it has one; call it while all are on."""
+    package = f"{next(one.package for one in registry.features() if one.name == name)}."
+    app = build_app(data, generation=StandInGeneration())
+    found = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        is_page = "GET" in (rule.methods or ()) and rule.arguments == {"workspace_id"}
+        if is_page and rule.rule.startswith(BELOW) and view.__module__.startswith(package):
+            needs = view.lobby_needs  # type: ignore[attr-defined]
+            found.append(FeaturePage(rule.rule.removeprefix(BELOW), needs is Permission.READ))
+    return min(found, key=lambda page: (page.to_agents, len(page.path)))
 
 
 def off(name: str, data: Path, admin: User) -> None:
@@ -40,18 +60,15 @@ def ada(database: db.Database) -> User:
     return make_user("ada@example.com", name="Ada A.", is_admin=True)
 
 
-def test_each_has_a_page_here() -> None:
-    assert set(registry.optional()) <= set(WHERE)
-
-
 @pytest.mark.parametrize("name", sorted(registry.optional()))
 def test_its_pages_say_who_turned_it_off(ada: User, data: Path, name: str) -> None:
     owner = make_user("olu@example.com", workspace=(workspace := make_workspace()), role=Role.OWNER)
     stranger = make_user("sam@example.com", workspace=make_workspace(), role=Role.OWNER)
     agent = make_user("ari@example.com", workspace=workspace, role=Role.AGENT)
+    page = page_of(name, data)
     off(name, data, ada)
     app = build_app(data, generation=StandInGeneration())
-    address = f"/w/{workspace}/{WHERE[name]}"
+    address = f"/w/{workspace}/{page.path}"
     answer = client_for(app, owner).get(address)
     title = registry.optional()[name].title
     assert answer.status_code == 404
@@ -62,7 +79,8 @@ def test_its_pages_say_who_turned_it_off(ada: User, data: Path, name: str) -> No
     assert as_json.json["error"]["code"] == "feature_off"
     assert "Ada A." in as_json.json["error"]["message"]
     assert "Ada A." not in client_for(app, stranger).get(address).text
-    assert client_for(app, agent).get(address).status_code == 403, "as while it is on"
+    to_agent = client_for(app, agent).get(address).status_code
+    assert to_agent == (404 if page.to_agents else 403), "as while it is on"
     assert helpers.browser(app).get(address).status_code == 302
     registry.switch_off(())
     assert (
@@ -108,9 +126,10 @@ def test_who_may_not_turn_it_on_asks_the_admins_once(ada: User, data: Path) -> N
     workspace = make_workspace()
     owner = make_user(name="Olu O.", workspace=workspace, role=Role.OWNER)
     name = next(iter(registry.optional()))
+    address = f"/w/{workspace}/{page_of(name, data).path}"
     off(name, data, ada)
     app = build_app(data, generation=StandInGeneration())
-    browser, address = client_for(app, owner), f"/w/{workspace}/{WHERE[name]}"
+    browser = client_for(app, owner)
     for _time in range(2):
         asked = browser.post_form(f"/w/{workspace}/features/{name}/ask", back=address)
         assert asked.location == address
@@ -139,9 +158,10 @@ def test_the_server_decides(ada: User, data: Path) -> None:
     workspace = make_workspace()
     helpers.join(workspace, ada, Role.OWNER)
     name = next(iter(registry.optional()))
+    address = f"/w/{workspace}/{page_of(name, data).path}"
     registry.switch_off([name])
     browser = client_for(build_app(data, generation=StandInGeneration(), features_off=name), ada)
-    page = browser.get(f"/w/{workspace}/{WHERE[name]}").text
+    page = browser.get(address).text
     assert "LOBBY_FEATURES_OFF" in page
     assert "/admin/features/" not in page
 
@@ -149,7 +169,9 @@ def test_the_server_decides(ada: User, data: Path) -> None:
 @pytest.mark.parametrize("name", sorted(registry.optional()))
 def test_programs_are_told_that_it_is_off(database: db.Database, data: Path, name: str) -> None:
     feature = next(one for one in registry.features() if one.name == name)
-    route = declare.routes([feature])[0]
+    route = next(iter(declare.routes([feature])), None)
+    if route is None:
+        pytest.skip("it has no routes for programs")
     path = declare.BASE + route.path.replace("{", "").replace("}", "")
     for place in route.places:
         path = path.replace(place, "7")
