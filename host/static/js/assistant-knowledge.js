@@ -16,7 +16,7 @@ function put(page) {
   section.querySelector(".asst-part-head").replaceWith(fresh.querySelector(".asst-part-head"));
   const [old, now] = [section, fresh].map((one) => one.querySelector(".asst-list"));
   if (old && now) old.replaceWith(now);
-  else if (now) section.querySelector(".panel").prepend(now);
+  else if (now) section.querySelector(".sheet").prepend(now);
   section.toggleAttribute("data-reading", fresh.hasAttribute("data-reading"));
   const [bar, next] = [document, page].map((one) => one.querySelector(".asst-bar"));
   if (bar && next) bar.replaceWith(next);
