@@ -232,6 +232,14 @@ class IdKind(StrEnum):
     """Until the provider says that it is somebody else's, such as a phone number."""
     FORMER = "former"
     """Until it was replaced; an older event may still name it."""
+    REPLACED = "replaced"
+    """Always, like a lasting one, but the provider names the person by another id now."""
+
+
+LASTING_KINDS = frozenset({IdKind.LASTING, IdKind.REPLACED})
+"""Kinds of ids that never mean anybody else."""
+PAST_KINDS = frozenset({IdKind.FORMER, IdKind.REPLACED})
+"""Kinds of ids that the provider no longer uses for the person: *former* in the API and in exports."""
 
 
 def _having(column: str, name: str, *columns: str) -> sa.Index:

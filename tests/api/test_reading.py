@@ -205,7 +205,7 @@ def test_a_contact_has_all_their_ids_on_an_account(desk: ApiDesk) -> None:
     desk.scene.said("49151", "Ana", "Hello", desk.scene.ago(minutes=2))
     contact = desk.program.get("/conversations")["data"][0]["contact"]["id"]
     at = desk.scene.ago(minutes=1).replace(microsecond=0)
-    desk.scene.also_known("49151", "DE.7", former="49150", at=at)
+    desk.scene.also_known("49151", "DE.7", former="49150", replaced="DE.6", at=at)
     shown = desk.program.get(f"/contacts/{contact}")["identities"]
     told = {
         one["externalId"]: (one["primary"], one["kind"], one["since"], one["until"], one["name"])
@@ -216,6 +216,7 @@ def test_a_contact_has_all_their_ids_on_an_account(desk: ApiDesk) -> None:
         "49151": (True, "passing", text, None, "Ana"),
         "DE.7": (False, "lasting", text, None, None),
         "49150": (False, "former", None, text, None),
+        "DE.6": (False, "former", None, text, None),
     }
 
 

@@ -68,9 +68,13 @@ class Scene:
     def apply(self, change: Any) -> None:
         self._apply(self.desk.account, self.desk.generation.directory.adapters[0], change, change.at)
 
-    def also_known(self, contact: str, *lasting: str, former: str = "", at: datetime) -> None:
+    def also_known(
+        self, contact: str, *lasting: str, former: str = "", replaced: str = "", at: datetime
+    ) -> None:
         """The provider names further ids of a customer."""
         old = (PersonId(former, former=True),) if former else ()
+        if replaced:
+            old = (*old, PersonId(replaced, lasting=True, former=True))
         ids = (PersonId(contact), *(PersonId(one, lasting=True) for one in lasting), *old)
         self.apply(ContactIdentified(contact, at, ids))
 

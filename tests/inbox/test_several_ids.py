@@ -271,6 +271,33 @@ def test_a_new_number_is_a_line_and_is_sent_to(account: AccountRef) -> None:
     assert toys.only(Conversation).unread_count == 2
 
 
+def kinds(account: AccountRef) -> dict[str, str | None]:
+    """Return the kind of each id on an account."""
+    with db.read() as session:
+        query = sa.select(ContactIdentity).where(ContactIdentity.account_id == account.id)
+        return {one.external_id: one.id_kind for one in session.scalars(query)}
+
+
+def test_a_lasting_id_that_was_replaced_is_a_former_one(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, (renamed("U2", "U1", "491", at=5),))
+    # An older event, which comes late, changes nothing.
+    apply(account, wrote("b", "U1", phone="491", at=4))
+    assert kinds(account) == {"491": "passing", "U1": "replaced", "U2": "lasting"}
+    assert len(set(threads(account).values())) == 1
+    apply(account, (renamed("U1", "U2", "491", at=9),))
+    assert kinds(account) == {"491": "passing", "U1": "lasting", "U2": "replaced"}
+
+
+def test_a_replaced_lasting_id_is_never_given_to_somebody_else(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, (renamed("U2", "U1", at=5),))
+    apply(account, wrote("b", "U3", phone="492", at=6))
+    apply(account, wrote("c", "U1", at=7))
+    found = threads(account)
+    assert found["a"] == found["c"] != found["b"]
+
+
 def test_a_change_that_comes_before_the_message_it_is_about(account: AccountRef) -> None:
     apply(account, (renamed("U2", "U1", at=5),))
     assert ids(account) == {}

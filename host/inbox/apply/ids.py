@@ -16,7 +16,7 @@ from host.core.cleaning import external_id
 from host.inbox.apply import conversations, phone_numbers
 from host.inbox.apply.incoming import Incoming, believable, identified_id
 from host.inbox.apply.values import Draft, Key, KnownId, Person, StoredId
-from host.models.inbox import IdKind
+from host.models.inbox import LASTING_KINDS, PAST_KINDS, IdKind
 from host.sdk.messages import ContactIdentified
 
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -33,7 +33,7 @@ class _Named:
     @property
     def kind(self) -> str:
         if self.lasting:
-            return IdKind.LASTING
+            return IdKind.REPLACED if self.former else IdKind.LASTING
         return IdKind.FORMER if self.former else IdKind.PASSING
 
 
@@ -132,7 +132,7 @@ def _was_theirs(known: KnownId, at: datetime) -> bool:
 
 
 def _has_lasting(draft: Draft, person: Person) -> bool:
-    return any(one.kind == IdKind.LASTING for one in _of(draft, person))
+    return any(one.kind in LASTING_KINDS for one in _of(draft, person))
 
 
 def _of(draft: Draft, person: Person) -> Iterator[KnownId]:
@@ -141,9 +141,10 @@ def _of(draft: Draft, person: Person) -> Iterator[KnownId]:
 
 def _say(known: KnownId, one: _Named, at: datetime) -> None:
     """Note what an event says of an id that is this person's."""
-    if known.kind in {one.kind, IdKind.LASTING}:
+    was_lasting = known.kind in LASTING_KINDS
+    if known.kind == one.kind or (was_lasting and not one.lasting):
         return
-    if one.lasting or known.at <= at:
+    if known.at <= at or (one.lasting and not was_lasting):
         known.kind, known.at, known.changed = one.kind, at, True
 
 
@@ -235,7 +236,7 @@ def _choose(draft: Draft, owner: Person, ids: Sequence[_Named], at: datetime) ->
 
 def _preference(known: KnownId) -> tuple[bool, bool]:
     """Return the sort key of the id to send to: passing ones that are theirs now, then lasting ones."""
-    return known.kind == IdKind.FORMER, known.kind == IdKind.LASTING
+    return known.kind in PAST_KINDS, known.kind in LASTING_KINDS
 
 
 def _promote(draft: Draft, main: KnownId, other: KnownId) -> None:

@@ -24,11 +24,13 @@ from host.inbox.list_positions import EPOCH, Position
 from host.inbox.messages import Entry, File, load_thread
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
+    PAST_KINDS,
     Attachment,
     AttachmentState,
     ContactIdentity,
     Conversation,
     Direction,
+    IdKind,
     InternalKind,
     Message,
 )
@@ -146,7 +148,7 @@ def summary(work: UnitOfWork, contact_id: int) -> ContactSummary:
                 "account": handle,
                 "externalId": row.external_id,
                 "primary": row.same_as_id is None,
-                "kind": row.id_kind,
+                "kind": IdKind.FORMER if row.id_kind in PAST_KINDS else row.id_kind,
                 "name": row.name,
                 "username": row.username,
                 "phone": row.phone,

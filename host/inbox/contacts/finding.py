@@ -26,11 +26,11 @@ from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
     OF_PERSON,
+    PAST_KINDS,
     Contact,
     ContactIdentity,
     Conversation,
     ConversationStatus,
-    IdKind,
 )
 from host.users.reach import Accounts
 
@@ -412,7 +412,7 @@ def ids_of(session: Session, identities: Collection[int]) -> Mapping[int, Sequen
     for row in session.execute(query):
         found.setdefault(row[0], []).append(PersonId(*row[1:]))
     for ids in found.values():
-        ids.sort(key=lambda one: (not one.is_main, one.kind == IdKind.FORMER))
+        ids.sort(key=lambda one: (not one.is_main, one.kind in PAST_KINDS))
     return found
 
 

@@ -48,7 +48,7 @@ def test_two_are_made_one_and_two_again(desk: Desk, scene: Scene, open_page: Ope
 def test_all_ids_on_an_account_are_shown(desk: Desk, scene: Scene, open_page: Open) -> None:
     scene.said("4915112345678", "رانيا عبد الرحمن", "مرحبا", scene.ago(minutes=5))
     long = "DE." + "1" * 120
-    scene.also_known("4915112345678", long, former="4915100000000", at=scene.ago(minutes=4))
+    scene.also_known("4915112345678", long, former="4915100000000", replaced="DE.9", at=scene.ago(minutes=4))
     conversation = scene.conversation("4915112345678")
     page = open_page(f"/{conversation}")
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -57,12 +57,15 @@ def test_all_ids_on_an_account_are_shown(desk: Desk, scene: Scene, open_page: Op
         "+4915112345678",
         long,
         "+4915100000000",
+        "DE.9",
     ]
     assert [number for number, one in enumerate(texts) if "Replies go here" in one] == [0]
     assert "Phone number on" in texts[0]
     assert "can change" in texts[0]
     assert "stays the same" in texts[1]
     assert "theirs until" in texts[2]
+    assert "theirs until" in texts[3]
+    assert "stays the same" not in texts[3]
     look(page, "pane-ids", phone=False)
     page.click(".pane-contact a[title='View contact']")
     page.wait_for_selector("h1:has-text('رانيا')")

@@ -37,7 +37,7 @@ from host.inbox.errors import (
 )
 from host.inbox.labels.queries import labels_of_contacts
 from host.models.channels import ChannelAccount
-from host.models.inbox import Contact, ContactIdentity, IdKind
+from host.models.inbox import PAST_KINDS, Contact, ContactIdentity, IdKind
 from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.query import read_query
@@ -202,15 +202,16 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
     if call.accounts is not None:
         query = query.where(ContactIdentity.account_id.in_(sorted(call.accounts)))
     for row, channel in session.execute(query):
+        past = row.id_kind in PAST_KINDS
         identities.setdefault(row.contact_id, []).append(
             shapes.Identity.of(
                 row,
                 channel=channel,
                 external_id_name=call.contact_id_name(channel),
                 primary=row.same_as_id is None,
-                kind=cast(Any, row.id_kind),
-                since=None if row.id_kind == IdKind.FORMER else row.id_named_at or row.created_at,
-                until=row.id_named_at if row.id_kind == IdKind.FORMER else None,
+                kind=cast(Any, IdKind.FORMER if past else row.id_kind),
+                since=None if past else row.id_named_at or row.created_at,
+                until=row.id_named_at if past else None,
                 profile=row.profile or {},
             )
         )

@@ -23,7 +23,7 @@ from host.inbox.contacts.models import AttributeKind, ContactAttribute, EntryKin
 from host.inbox.pages import durations
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import Contact, IdKind
+from host.models.inbox import LASTING_KINDS, PAST_KINDS, Contact, IdKind
 from host.sdk.channel import AccountRef, ReplyState
 from host.web.languages import gettext as _
 
@@ -101,11 +101,11 @@ def ids_shown(
     for one in ids:
         if one.is_main and one.kind == IdKind.FORMER:
             continue  # it stands for somebody who has no id that can be written to
-        number = None if one.kind == IdKind.LASTING else phone_numbers.international(one.external_id)
+        number = None if one.kind in LASTING_KINDS else phone_numbers.international(one.external_id)
         named = adapter.id_kind(one.external_id) if adapter is not None else ""
         kind = _(named) if named else _("Phone number") if number else label
         about = _("%(kind)s on %(account)s", kind=kind, account=account)
-        if one.kind == IdKind.FORMER:
+        if one.kind in PAST_KINDS:
             when = durations.moment(one.at, now).replace(" ", "\N{NO-BREAK SPACE}")
             about = _("%(kind)s, theirs until %(when)s", kind=about, when=when)
         elif one.kind == IdKind.LASTING:
