@@ -98,6 +98,16 @@ def test_keeping_the_data_and_installing_again(shop: Shop, toy_zip: MakeZip) -> 
     assert shop.messages() == ["again", "hello"]
 
 
+def test_empty_tables_are_not_listed(shop: Shop) -> None:
+    shop.admin.deactivate()
+    assert "Stored data" in shop.admin.get("/admin/addons/toy/uninstall").text
+    db.write(lambda session: session.execute(sa.text("DELETE FROM toy_accounts")))
+    page = shop.admin.get("/admin/addons/toy/uninstall").text
+    assert "toy_accounts" not in page
+    assert "Stored data" not in page
+    assert "Export data" in page
+
+
 def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
     directory = shop.desk.generation().directory
     with db.read() as session:
