@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,9 +16,10 @@ from host.health import probes
 from host.users import confirming
 from host.users.roles import Permission
 from tests.pins.pinning import changes, hold
+from tests.whole import matrix
 from tests.whole.test_bad_input import FIELDS, IDS, PLACE, QUERIES
 
-TABLE = Path(__file__).parent.parent / "whole" / "matrix.toml"
+TABLE = matrix.rows()
 MARKS = (
     "before_new_password",
     "before_second",
@@ -110,12 +109,12 @@ def test_every_page_has_a_row_in_the_table_of_who_may_do_what(shipped: Generatio
     needs = (line.partition(": ") for line in routes(shipped))
     pages = {address for address, _, need in needs if not need.startswith(("webhook", "probe"))}
     named = {" ".join(reversed(address.split(" "))) for address in pages if "/api/v1/" not in address}
-    assert named == set(tomllib.loads(TABLE.read_text()))
+    assert named == set(TABLE)
 
 
 def test_every_form_has_its_fields_in_the_sweep_of_bad_input() -> None:
     """The longer loop sends each of them anything, see tests/whole/test_bad_input.py."""
-    named = [address.split(" ") for address in tomllib.loads(TABLE.read_text())]
+    named = [address.split(" ") for address in TABLE]
     assert set(FIELDS) == {rule for method, rule in named if method == "POST"}
     assert set(QUERIES) <= {rule for method, rule in named if method == "GET"}
     assert {place for _, rule in named for _, place in PLACE.findall(rule)} <= set(IDS)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def build(tree: Path, version: str = __version__) -> Path:
     """Copy this checkout to *tree* as *version*; return the folder with what was built there."""
     tree.mkdir(exist_ok=True)
-    for name in ("pyproject.toml", "README.md", "Makefile", "constraints.txt"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "Makefile", "constraints.txt"):
         shutil.copy(ROOT / name, tree / name)
     for name in ("host", "migrations", "dist", "clients"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from demo.person import PageError, Person
+from tests.whole import matrix
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import (
     ADMIN,
@@ -32,7 +32,7 @@ from tests.whole.shops import (
 
 pytestmark = pytest.mark.slow
 
-TABLE = tomllib.loads((Path(__file__).parent / "matrix.toml").read_text())
+TABLE = matrix.rows()
 PLACE = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 CARD = {
@@ -58,6 +58,7 @@ WEEK = {
     **{"name-0": "Holidays", "yearly-0": "1", "gone-0": ""},
 }
 FIELDS: dict[str, dict[str, str]] = {
+    **{address: {} for address in matrix.NAMED_CHANGES},
     "/login": {"email": "nobody@example.com", "password": "wrong password", "next": "/account"},
     "/logout": {},
     "/login/second/<token>": {"code": "123456", "challenge": "x", "answer": "{}"},
@@ -246,13 +247,10 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/overflow": {"text": "Hello", "overflow": "split"},
     f"{INBOX}/read": {"until": "1"},
     f"{INBOX}/assign": {"assignee": "", "team": "1"},
-    f"{INBOX}/close": {},
     f"{INBOX}/labels": {"add": "1", "remove": ""},
     f"{INBOX}/pushed": {"do": "snooze", "token": "1.99999999999.x", "shown": "/|open//", "until": "1"},
     f"{INBOX}/snooze": {"when": "own", "until": "2030-01-01T09:00", "fixed": "1"},
     f"{INBOX}/wake": {},
-    f"{INBOX}/keep": {},
-    f"{INBOX}/leave": {},
     f"{INBOX}/spam": {},
     f"{INBOX}/unspam": {},
     "/w/<int:workspace_id>/duty": {"on": "1", "next": "/"},
@@ -527,7 +525,6 @@ FIELDS: dict[str, dict[str, str]] = {
     "/w/<int:workspace_id>/contacts/export": {},
     f"{CONTACT}/merge": {"with": "2", "take:name": "2", "different": "0"},
     f"{CONTACT}/split/<int:merge_id>": {},
-    f"{INBOX}/reopen": {},
     f"{INBOX}/release": {},
     f"{INBOX}/take": {},
     f"{INBOX}/erase": {"name": "Nobody of that name"},

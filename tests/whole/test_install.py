@@ -200,6 +200,7 @@ def test_the_settings_the_page_makes_for_the_containers_are_all_they_ask_for(tmp
 
 CHECKOUT_FILES = (
     "pyproject.toml",
+    "setup.py",
     "README.md",
     "Makefile",
     "constraints.txt",

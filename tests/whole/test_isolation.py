@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import smtplib
 import sqlite3
-import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import requests
 
 from demo.outside import Outside
 from demo.processes import free_port, sandbox_settings
+from tests.whole import matrix
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import (
     ADMIN,
@@ -37,7 +37,7 @@ from tests.whole.shops import (
 )
 
 HERE = Path(__file__).parent
-TABLE: dict[str, dict[str, Any]] = tomllib.loads((HERE / "matrix.toml").read_text())
+TABLE = matrix.rows()
 REFUSED = "this one is refused"
 MESSAGE = "POST /w/<int:workspace_id>/inbox/<int:conversation_id>/messages/<int:message_id>"
 FORMS = {
