@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from host.core.secrets import Secret
+from host.features.described import described
 from host.sdk.rules import ToolEffect
 
 
@@ -52,28 +54,54 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls: int = 5
 
 
+CAPS = ("conversation", "day", "month")
+"""The fields of :class:`Limits` that are caps."""
+
+
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of one version of an assistant.
+    """The content of one version of an assistant."""
 
-    :param prompt: the owner's instructions on how to write.
-    :param announces: whether its first answer in a conversation says that it is automatic.
-    :param announcement: the words for that; if empty, the desk's own in the workspace's language.
-    :param tells_handoff: whether customers are told when it hands their conversation to people.
-    :param handoff: the words for that; if empty, Lobby's own in the workspace's language.
-    :param phrases: sentences it may say without a source.
-    :param pause: seconds without a message of the customer before it reads theirs.
-    :param builtin: names of the desk's own tools it may use, see :mod:`.tools`, and of addons' tools.
-    """
-
-    prompt: str = ""
-    announces: bool = True
-    announcement: str = ""
-    tells_handoff: bool = True
-    handoff: str = ""
-    phrases: tuple[str, ...] = ()
-    pause: int = 4
-    limits: Limits = Limits()
-    builtin: tuple[str, ...] = ("contact", "label")
+    prompt: Annotated[
+        str,
+        described(
+            "Instructions for writing.",
+            given="Instructions for writing, at most 4,000 characters.",
+            max_length=20_000,
+        ),
+    ] = ""
+    announces: Annotated[bool, described("Whether its first answer says that it is automatic.")] = True
+    announcement: Annotated[str, described("The announcement. Empty: the default.", max_length=1_000)] = ""
+    tells_handoff: Annotated[bool, described("Whether customers are told when it hands off.")] = True
+    handoff: Annotated[str, described("The message at a handoff. Empty: the default.", max_length=1_000)] = ""
+    phrases: Annotated[
+        tuple[str, ...],
+        described(
+            "Phrases allowed without a source.",
+            given="Phrases allowed without a source: at most 30 of 200 characters.",
+            max_length=100,
+            each=Meta(max_length=1_000),
+        ),
+    ] = ()
+    pause: Annotated[
+        int,
+        described(
+            "Seconds to wait after the customer's last message.",
+            given="Seconds to wait after the customer's last message, 1 to 30.",
+        ),
+    ] = 4
+    limits: Annotated[Limits, described("", given="Omitted: the defaults.")] = Limits()
+    builtin: Annotated[
+        tuple[str, ...],
+        described(
+            "Built-in tools it can use, and those of addons.",
+            given=(
+                "Built-in tools it can use (`contact`, `label`, `hand_over` and `close`), and those "
+                "of addons by name."
+            ),
+            max_length=50,
+            each=Meta(max_length=100),
+        ),
+    ] = ("contact", "label")
 
 
 # ---- the model's input and output ----------------------------------------------------------------------

@@ -685,7 +685,7 @@ def test_without_rules_there_are_templates_that_fill_the_form(
 
 def helpers_form(page: str) -> list[tuple[str, str]]:
     """Return what a browser would send of the form of a rule as it is."""
-    (inside,) = re.findall(r'<form class="panel rule-form".*?</form>', page, re.DOTALL)
+    (inside,) = re.findall(r'<form class="sheet rule-form".*?</form>', page, re.DOTALL)
     found = [
         (n, html.unescape(v))
         for n, v in re.findall(

@@ -27,7 +27,6 @@ from host.sdk.cards import Connection, ConnectRequest
 from host.users import api_keys, members, passwords, users, workspaces
 from host.users.actor import Actor, UnitOfWork
 from host.users.api_keys import Scope
-from tests.helpers import do
 
 IDLE = {"HEAD", "OPTIONS"}
 
@@ -85,6 +84,11 @@ def make_rule(application: HostApplication, wanted: dict[str, Any]) -> None:
     db.write(create)
 
 
+def _make_key(session: Session, home: int, owner: int) -> str:
+    work = UnitOfWork(session, home, Actor(ActorKind.USER, owner), clock.now())
+    return api_keys.create(work, "Shop", tuple(Scope))
+
+
 def main() -> None:
     wanted = json.load(sys.stdin)
     configuration = config.load()
@@ -111,8 +115,7 @@ def main() -> None:
         make_rule(application, one)
     homes = told.get("workspaces", {})
     for home, owner in wanted.get("keys", {}).items():
-        by = told["people"][owner]
-        told.setdefault("keys", {})[home] = do(api_keys.create, homes[home], "Shop", tuple(Scope), actor=by)
+        told.setdefault("keys", {})[home] = db.write(_make_key, homes[home], told["people"][owner])
     told["accounts"] = [connect(application, one, homes) for one in wanted.get("connect", ())]
     print(json.dumps(told))
 

@@ -23,6 +23,7 @@ from host.features.feature import Feature
 from host.users.api_keys import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound=msgspec.Struct)
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID, description="An id from this API.", examples=[42])]
 ChannelId = Annotated[
@@ -82,13 +83,18 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
         names, read = _same(cls, tuple(computed))
         return cls(**dict(zip(names, read(source), strict=True)), **computed)
 
+    def make(self, kind: type[S], /, **computed: Any) -> S:
+        """Return a value of a feature with what this request has under the names of its fields."""
+        names, read = _same(kind, tuple(computed))
+        return kind(**dict(zip(names, read(self), strict=True)), **computed)
+
 
 @cache
 def _same(
-    answer: type[Wire], computed: tuple[str, ...]
+    made: type[msgspec.Struct], computed: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
-    """Return the fields of *answer* but those *computed*, and what reads them, kept for the next row."""
-    names = tuple(name for name in answer.__struct_fields__ if name not in computed)
+    """Return the fields of *made* but those *computed*, and what reads them, kept for the next row."""
+    names = tuple(name for name in made.__struct_fields__ if name not in computed)
     read = attrgetter(*names)
     return names, read if len(names) > 1 else lambda source: (read(source),)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from host.api.http import fields
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.derived import answer_of, request_of
 from host.api.http.errors import BodyError, PersonRequiredError
 from host.assistants import assistants, figures
 from host.assistants.assistants import (
@@ -30,7 +31,7 @@ from host.assistants.models import Assistant as Row
 from host.assistants.models import LanguageModel as ModelRow
 from host.assistants.models import Mode
 from host.assistants.program_tools import BUILT_IN
-from host.assistants.values import Body, Cap, Limits
+from host.assistants.values import CAPS, Body, Cap, Limits
 from host.automation.deciding import GREETED, Sent
 from host.channels.api.accounts import AccountNotFoundError, find_account
 from host.core import db
@@ -73,20 +74,6 @@ class AssistantLimits(Wire, frozen=True):
     calls: Annotated[int, Meta(description="Maximum tool calls for one answer, 0 to 10.")]
 
 
-class AssistantBody(Wire, frozen=True):
-    """The content of one version of an assistant."""
-
-    prompt: Annotated[str, Meta(description="Instructions for writing.")]
-    announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")]
-    announcement: Annotated[str, Meta(description="The announcement. Empty: the default.")]
-    tells_handoff: Annotated[bool, Meta(description="Whether customers are told when it hands off.")]
-    handoff: Annotated[str, Meta(description="The message at a handoff. Empty: the default.")]
-    phrases: Annotated[list[str], Meta(description="Phrases allowed without a source.")]
-    pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message.")]
-    limits: AssistantLimits
-    tools: Annotated[list[str], Meta(description="Built-in tools it can use, and those of addons.")]
-
-
 class AssistantLimitsInput(Wire, frozen=True):
     """Usage limits of an assistant. Omitted fields get their defaults."""
 
@@ -99,40 +86,20 @@ class AssistantLimitsInput(Wire, frozen=True):
     calls: Annotated[int, Meta(description="Maximum tool calls for one answer, 0 to 10.")] = Limits().calls
 
 
-class AssistantBodyInput(Wire, frozen=True):
-    """The content to save as a version. Omitted fields get their defaults."""
-
-    prompt: Annotated[
-        str, Meta(max_length=20_000, description="Instructions for writing, at most 4,000 characters.")
-    ] = ""
-    announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")] = True
-    announcement: Annotated[
-        str, Meta(max_length=1_000, description="The announcement. Empty: the default.")
-    ] = ""
-    tells_handoff: Annotated[bool, Meta(description="Whether customers are told when it hands off.")] = True
-    handoff: Annotated[
-        str, Meta(max_length=1_000, description="The message at a handoff. Empty: the default.")
-    ] = ""
-    phrases: Annotated[
-        tuple[Annotated[str, Meta(max_length=1_000)], ...],
-        Meta(max_length=100, description="Phrases allowed without a source: at most 30 of 200 characters."),
-    ] = ()
-    pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message, 1 to 30.")] = (
-        Body().pause
+ON_THE_WIRE = {"builtin": "tools"}
+"""Names of fields of a version for programs, where they differ."""
+if TYPE_CHECKING:
+    AssistantBody = Wire
+    AssistantBodyInput = Any
+else:
+    AssistantBody = answer_of(Body, "AssistantBody", names=ON_THE_WIRE, limits=AssistantLimits)
+    AssistantBodyInput = request_of(
+        Body,
+        "AssistantBodyInput",
+        "The content to save as a version. Omitted fields get their defaults.",
+        names=ON_THE_WIRE,
+        limits=AssistantLimitsInput,
     )
-    limits: Annotated[AssistantLimitsInput, Meta(description="Omitted: the defaults.")] = (
-        AssistantLimitsInput()
-    )
-    tools: Annotated[
-        tuple[Annotated[str, Meta(max_length=100)], ...],
-        Meta(
-            max_length=50,
-            description=(
-                "Built-in tools it can use (`contact`, `label`, `hand_over` and `close`), and those "
-                "of addons by name."
-            ),
-        ),
-    ] = Body().builtin
 
 
 class AssistantPlace(Wire, frozen=True):
@@ -356,45 +323,17 @@ def _body(given: AssistantBodyInput, call: Call, before: Body | None) -> Body:
     }
     if not set(given.tools) <= known:
         raise AssistantError(_l("This tool doesn't exist, so nothing was saved."), field="tools")
-    return Body(
-        given.prompt,
-        given.announces,
-        given.announcement,
-        given.tells_handoff,
-        given.handoff,
-        given.phrases,
-        given.pause,
-        Limits(
-            _cap(limits.conversation, at_first.conversation),
-            _cap(limits.day, at_first.day),
-            _cap(limits.month, at_first.month),
-            limits.seconds,
-            limits.calls,
-        ),
-        tuple(dict.fromkeys(given.tools)),
-    )
-
-
-def _shown_cap(one: Cap) -> AssistantCap:
-    return AssistantCap.of(one)
+    caps = {name: _cap(getattr(limits, name), getattr(at_first, name)) for name in CAPS}
+    kept = Limits(**caps, seconds=limits.seconds, calls=limits.calls)
+    wanted: Body = given.make(Body, limits=kept, builtin=tuple(dict.fromkeys(given.tools)))
+    return wanted
 
 
 def _shown_body(one: Body | None) -> AssistantBody | None:
     if one is None:
         return None
-    limits = one.limits
-    return AssistantBody.of(
-        one,
-        phrases=list(one.phrases),
-        limits=AssistantLimits(
-            conversation=_shown_cap(limits.conversation),
-            day=_shown_cap(limits.day),
-            month=_shown_cap(limits.month),
-            seconds=limits.seconds,
-            calls=limits.calls,
-        ),
-        tools=list(one.builtin),
-    )
+    caps = {name: AssistantCap.of(getattr(one.limits, name)) for name in CAPS}
+    return AssistantBody.of(one, limits=AssistantLimits.of(one.limits, **caps), tools=one.builtin)
 
 
 def _place(one: AccountMode, earned: Mapping[int, int]) -> AssistantPlace:

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import msgspec
 from flask import request
 
 from host.assistants.pages.blueprint import MILLION
-from host.assistants.values import Body, Cap, Limits
+from host.assistants.values import CAPS, Body, Cap, Limits
 
 LONGEST = 20_000
 """Most characters read from a text field."""
-CAPS = ("conversation", "day", "month")
+
+
+PROMPT = ("prompt", "announces", "announcement", "phrases", "pause")
+HANDOFF = ("tells_handoff", "handoff")
+"""The settings on each form, by their names in :class:`~host.assistants.values.Body`."""
 
 
 def prompt(body: Body | None) -> Body:
     """Return *body* with the values of the prompt form."""
-    form = request.form
-    return msgspec.structs.replace(
-        body or Body(),
-        prompt=form.get("prompt", "")[:LONGEST],
-        announces=bool(form.get("announces")),
-        announcement=form.get("announcement", "")[:LONGEST],
-        phrases=tuple(
-            one for line in form.get("phrases", "")[:LONGEST].splitlines() if (one := line.strip())
-        ),
-        pause=_number(form.get("pause", "")),
-    )
+    return _filled(body, PROMPT)
 
 
 def handoff(body: Body | None) -> Body:
     """Return *body* with the values of the handoff form."""
-    return msgspec.structs.replace(
-        body or Body(),
-        tells_handoff=bool(request.form.get("tells_handoff")),
-        handoff=request.form.get("handoff", "")[:LONGEST],
-    )
+    return _filled(body, HANDOFF)
+
+
+def _filled(body: Body | None, names: Sequence[str]) -> Body:
+    """Return *body* with the values of the form for the settings *names*, each read by its type."""
+    at_first = Body()
+    read = {name: _READ[type(getattr(at_first, name))](name) for name in names}
+    return msgspec.structs.replace(body or at_first, **read)
+
+
+def _text(name: str) -> str:
+    return request.form.get(name, "")[:LONGEST]
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    return tuple(one for line in _text(name).splitlines() if (one := line.strip()))
+
+
+_READ: Mapping[type, Callable[[str], object]] = {
+    str: _text,
+    tuple: _lines,
+    bool: lambda name: bool(request.form.get(name)),
+    int: lambda name: _number(request.form.get(name, "")),
+}
 
 
 def limits(body: Body | None) -> Body:

@@ -98,6 +98,11 @@ class ContactSummary(msgspec.Struct, frozen=True):
     hidden: tuple[int, int] | None = None
 
 
+def note_list(work: UnitOfWork) -> None:
+    """Record that somebody takes the list of contacts along as a file."""
+    work.audit("contact.list_exported", f"workspace {work.workspace_id}")
+
+
 def summary(work: UnitOfWork, contact_id: int) -> ContactSummary:
     """Return a contact without its messages, and record the export in the audit log.
 

@@ -8,11 +8,10 @@ from functools import partial
 from itertools import chain
 
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import db
-from host.inbox.contacts import attributes, finding
+from host.inbox.contacts import attributes, export, finding
 from host.inbox.contacts.finding import ContactFilter, ContactRow, PersonId, Sort
 from host.inbox.contacts.models import ContactAttribute
 from host.inbox.contacts.pages.blueprint import bp
@@ -22,7 +21,7 @@ from host.inbox.labels import labels
 from host.web.csv_file import Cell, csv_response
 from host.web.languages import Reader, reader
 from host.web.languages import gettext as _
-from host.web.request_helpers import Permission, actor, workspace_view
+from host.web.request_helpers import Permission, workspace_view, write
 
 PORTION = 200
 """Contacts per read: few statements, and little in memory."""
@@ -37,7 +36,7 @@ def export_contacts(workspace_id: int) -> ResponseReturnValue:
         known = attributes.all_of(session, workspace_id)
         every = labels.all_of(session, workspace_id)
         _chosen, filter_, _many = asked_for(session, workspace_id, directory, every, known)
-    db.write(_note, workspace_id)
+    write(export.note_list)
     heads = [
         *(_("Name"), _("Email"), _("Channels"), _("IDs"), _("Labels"), _("First seen"), _("Last message")),
         *(_("Conversations"), _("Open"), _("Opted out"), _("Blocked")),
@@ -49,10 +48,6 @@ def export_contacts(workspace_id: int) -> ResponseReturnValue:
     answer = csv_response("contacts", chain([heads], _lines(workspace_id, filter_, known, cells)))
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _note(session: Session, workspace_id: int) -> None:
-    actor().audit(session, "contact.list_exported", f"workspace {workspace_id}", workspace_id=workspace_id)
 
 
 def _lines(
