@@ -165,7 +165,14 @@ def come_back(kind: str, folder: Path, settings: dict[str, str], before: Any, da
         assert after["catch_up_threads"] == []  # what came since is asked for anew
         assert any(one["next_at"] for one in after["catch_ups"])
         for name in set(before) - PASSING - MOVES_ON - MADE_AGAIN - {"endpoints", "catch_up_threads"}:
-            assert after[name] == before[name], name
+            waited = set()
+            if name == "assistant_turns":  # what nobody had thought about yet is left to people
+                waited = {one["id"] for one in before[name] if one["state"] == "waiting"}
+                assert {one["reason"] for one in after[name] if one["id"] in waited} <= {"restored"}
+            was, came = (
+                [one for one in found[name] if one.get("id") not in waited] for found in (before, after)
+            )
+            assert came == was, name
         assert after["endpoints"] == [
             one | {"state": "paused", "changed_at": come["changed_at"]}
             for one, come in zip(before["endpoints"], after["endpoints"], strict=True)

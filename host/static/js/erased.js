@@ -7,6 +7,7 @@ import { forgetConversation } from "./offline-copy.js";
 
 const LOADED = "lobby-loaded-again";
 const REPEATED_MS = 15000; // what is told after a reconnect reaches back a little
+const ANSWERED_MS = 10000; // what a form that is being sent leads to says itself what was erased
 
 const places = [...document.querySelectorAll("template[data-erased-words]")];
 const [place] = places, words = place?.dataset;
@@ -15,6 +16,12 @@ const tabs = words && "BroadcastChannel" in window ? new BroadcastChannel(`lobby
 
 /** Conversations whose text the page lost before the live event about it came, which may be behind after a time offline. */
 const lost = new Set();
+
+let sentAt = 0;
+addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && event.target.method !== "dialog") sentAt = Date.now();
+});
+addEventListener("pageshow", () => (sentAt = 0));
 
 /** Whether a live event says that something is to be seen no more. */
 export const takesAway = (topic, told) => topic === "erased" || topic === "gone" || Boolean(told.emptied);
@@ -132,6 +139,11 @@ function typed() {
 
 /** Load the page again and say why. What was typed is put back, unless it was about a customer who was erased. */
 function loadAgain(topic, told) {
+  const left = sentAt + ANSWERED_MS - Date.now();
+  if (left > 0) {
+    setTimeout(() => loadAgain(topic, told), left); // loading it now would cancel what is being sent
+    return;
+  }
   const key = [topic, told.conversation, told.contact, told.message, told.workspace].join();
   const before = stored();
   if (before?.key === key && Date.now() - before.at < REPEATED_MS) return; // this page was loaded after that
